@@ -1,0 +1,1 @@
+"""The wire between producers and workers: codec, keys, scripts, broker, errors, addresses."""

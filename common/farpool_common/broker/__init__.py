@@ -1,0 +1,39 @@
+"""The only door to Redis: one script per transition, errors translated, decisions left to callers."""
+
+from farpool_common.broker.connection import connect, masked
+from farpool_common.broker.doorbell import Doorbell
+from farpool_common.broker.hosts import Host, live_hosts
+from farpool_common.broker.outages import OUTAGES, translated
+from farpool_common.broker.payloads import Payloads
+from farpool_common.broker.producer import ProducerBroker, Reply
+from farpool_common.broker.registration import deregister, is_taken, register
+from farpool_common.broker.server import check_server
+from farpool_common.broker.worker import Beat, Claimed, Delivery, Finish, Recovered, WorkerBroker
+from farpool_common.task import DEFAULT_RETRIES, Malformed, NewTask, Task
+
+__all__ = [
+    "DEFAULT_RETRIES",
+    "OUTAGES",
+    "Beat",
+    "Claimed",
+    "Delivery",
+    "Doorbell",
+    "Finish",
+    "Host",
+    "Malformed",
+    "NewTask",
+    "Payloads",
+    "ProducerBroker",
+    "Recovered",
+    "Reply",
+    "Task",
+    "WorkerBroker",
+    "check_server",
+    "connect",
+    "deregister",
+    "is_taken",
+    "live_hosts",
+    "masked",
+    "register",
+    "translated",
+]

@@ -1,0 +1,75 @@
+"""Connections to the server: how they are made, and how scripts run over them."""
+
+import hashlib
+from importlib import resources
+from typing import Any, cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.connection import Encoder, PythonRespSerializer
+from redis.exceptions import NoScriptError
+from redis.retry import Retry
+
+from farpool_common.address import Address
+from farpool_common.broker.outages import translated
+from farpool_common.errors import SettingsError
+
+TIMEOUT_SECONDS = 5.0
+"""How long one command may take before its connection counts as lost (guess)."""
+
+
+def connect(url: str, *, timeout: float = TIMEOUT_SECONDS, bulk: bool = False) -> redis.Redis:
+    """A client that never repeats a command by itself: only the caller knows whether that is safe.
+
+    `bulk` clients move large values; for those hiredis' packer is six to nine times slower than
+    redis-py's own, which sends a large argument without copying it.
+    """
+    options: dict[str, Any] = {}
+    if not url.startswith("unix:"):
+        options["socket_keepalive"] = True
+    if bulk:
+        encoder = Encoder("utf-8", "strict", decode_responses=False)
+        options["command_packer"] = PythonRespSerializer(6000, encoder.encode)
+    try:
+        return redis.Redis.from_url(
+            url,
+            protocol=2,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(NoBackoff(), 0),
+            **options,
+        )
+    except (ValueError, TypeError) as error:
+        raise SettingsError(f"{masked(url)} is no address of a server: {error}") from error
+
+
+def masked(url: str) -> str:
+    """The address without its password, for messages."""
+    return Address(url, "the caller").masked
+
+
+class Scripts:
+    """The Lua scripts of `farpool_common/lua`, run by name."""
+
+    def __init__(self, client: redis.Redis, place: str) -> None:
+        self._client, self._place = client, place
+        self._texts: dict[str, tuple[str, str]] = {}
+
+    def run(self, name: str, keys: list[str], args: list[Any]) -> Any:
+        """Run one script and return its answer.  Raises farpool's errors."""
+        text, digest = self._texts.get(name) or self._load(name)
+        with translated(self._place):
+            try:
+                return self._client.execute_command("EVALSHA", digest, len(keys), *keys, *args)
+            except NoScriptError:
+                return self._client.execute_command("EVAL", text, len(keys), *keys, *args)
+
+    def _load(self, name: str) -> tuple[str, str]:
+        text = (resources.files("farpool_common") / "lua" / f"{name}.lua").read_text()
+        self._texts[name] = text, hashlib.sha1(text.encode()).hexdigest()
+        return self._texts[name]
+
+
+def text(value: bytes | str) -> str:
+    """A name from the server as text; names that we wrote are ASCII."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else cast("str", value)

@@ -1,0 +1,85 @@
+"""Waiting for work without polling: one blocked connection per queue.
+
+The server moves one id to the queue's intermediate list and answers; the next claim adopts that id.
+Moving, rather than peeking, wakes a single daemon per task however many wait.
+"""
+
+from typing import Any
+
+import redis
+from redis.exceptions import RedisError
+
+from farpool_common.broker.connection import text
+from farpool_common.broker.outages import translated
+from farpool_common.keys import Keys
+
+WAIT_SECONDS = 20
+"""After this long the server answers with nothing and we ask again, so that a half-open connection is
+noticed (guess)."""
+
+
+class Doorbell:
+    """One queue's doorbell.  Main loop only.  `fileno` can be waited on while `is_armed`."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, queue: str, place: str) -> None:
+        self.queue = queue
+        self._pool, self._keys, self._place = client.connection_pool, keys, place
+        self._connection: Any = None
+        self._client_id: int | None = None
+        self.is_armed = False
+
+    def fileno(self) -> int:
+        """The socket to wait on."""
+        number: int = self._connection._get_socket().fileno()  # redis-py has no public way to it
+        return number
+
+    def arm(self) -> None:
+        """Ask for the next id.  Raises an outage."""
+        with translated(self._place), self._closing_on_error():
+            if self._connection is None:
+                self._connection = self._pool.make_connection()
+                self._connection.connect()
+                self._connection.send_command("CLIENT", "ID")
+                self._client_id = self._connection.read_response()
+            queue, aside = self._keys.queue(self.queue), self._keys.intermediate(self.queue)
+            self._connection.send_command("BLMOVE", queue, aside, "LEFT", "RIGHT", WAIT_SECONDS)
+            self.is_armed = True
+
+    def answer(self) -> str | None:
+        """Read the answer that has arrived: the id that was moved, or None.  Raises an outage."""
+        with translated(self._place), self._closing_on_error():
+            moved = self._connection.read_response()
+            self.is_armed = False
+        return None if moved is None else text(moved)
+
+    def disarm(self, client: redis.Redis) -> str | None:
+        """Stop waiting; the id that was moved at the last moment, or None.  Raises an outage."""
+        if not self.is_armed:
+            return None
+        with translated(self._place):
+            client.client_unblock(self._client_id)
+        return self.answer()
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self.is_armed = False
+        if self._connection is not None:
+            self._connection.disconnect()
+            self._connection = None
+
+    def _closing_on_error(self) -> "_ClosingOnError":
+        return _ClosingOnError(self)
+
+
+class _ClosingOnError:
+    """A connection that saw an error may hold half an answer: it is never used again."""
+
+    def __init__(self, doorbell: Doorbell) -> None:
+        self._doorbell = doorbell
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, (RedisError, OSError)):
+            self._doorbell.close()

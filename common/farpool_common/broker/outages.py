@@ -1,0 +1,62 @@
+"""Errors of the Redis client, as farpool's own: what is an outage, what is a refusal, what is a bug."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis.exceptions as client_errors
+
+from farpool_common.errors import (
+    FarpoolError,
+    ServerBusyError,
+    ServerError,
+    ServerRefusedError,
+    ServerUnreachableError,
+)
+
+OUTAGES = (ServerUnreachableError, ServerBusyError)
+"""Errors after which the same call may work later.  They never end a daemon."""
+
+_BUSY_KINDS = (
+    client_errors.BusyLoadingError,
+    client_errors.OutOfMemoryError,
+    client_errors.ReadOnlyError,
+    client_errors.TryAgainError,
+    client_errors.ClusterDownError,
+    client_errors.MasterDownError,
+)
+_BUSY = (
+    "OOM",
+    "MISCONF",
+    "READONLY",
+    "LOADING",
+    "BUSY",
+    "TRYAGAIN",
+    "CLUSTERDOWN",
+    "MASTERDOWN",
+    "NOREPLICAS",
+)
+_REFUSED_KINDS = (client_errors.AuthenticationError, client_errors.NoPermissionError)
+_REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM", "ERR AUTH", "ERR INVALID PASSWORD", "INVALID USERNAME-PASSWORD")
+
+
+def as_farpool_error(error: Exception, place: str) -> FarpoolError:
+    """The error of ours that says what `error` means; `place` is the address without its password."""
+    text = str(error)
+    upper = text.upper()
+    # redis-py strips the code from the text of some errors and gives them a class instead.
+    if isinstance(error, _REFUSED_KINDS) or upper.startswith(_REFUSED):
+        return ServerRefusedError(f"{place} refuses us: {text}. Check the user and password in the URL.")
+    if isinstance(error, _BUSY_KINDS) or upper.startswith(_BUSY):
+        return ServerBusyError(f"{place} takes no writes now: {text}")
+    if isinstance(error, (client_errors.ConnectionError, client_errors.TimeoutError, OSError)):
+        return ServerUnreachableError(f"no answer from {place}: {text}")
+    return ServerError(f"{place} answered with an error: {text}")
+
+
+@contextmanager
+def translated(place: str) -> Iterator[None]:
+    """Within this context every error of the Redis client arrives as one of ours."""
+    try:
+        yield
+    except (client_errors.RedisError, OSError) as error:
+        raise as_farpool_error(error, place) from error

@@ -1,0 +1,79 @@
+"""Large buffers in string keys of 1 MiB, with a checksum of the whole."""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import redis
+import xxhash
+
+from farpool_common.broker.outages import translated
+from farpool_common.errors import DecodeError, ResultExpiredError
+from farpool_common.keys import Keys
+from farpool_common.payload import PIECE_BYTES, Part
+
+_Item = TypeVar("_Item")
+
+STORED_SECONDS = 3600
+"""How long a stored buffer waits for the script that makes it part of a task or a reply."""
+
+_PIECES_IN_FLIGHT = 8
+"""Pieces per round trip: enough to keep the wire busy, and little enough to hold in memory."""
+
+
+class Payloads:
+    """Stores, fetches and removes buffers."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, place: str) -> None:
+        self._client, self._keys, self._place = client, keys, place
+
+    def store(self, owner: str, buffers: Sequence[memoryview]) -> list[Part]:
+        """Write buffers; each expires in an hour unless a script makes it permanent before."""
+        parts = []
+        for index, buffer in enumerate(buffers):
+            part = Part(self._keys.data(owner, index), len(buffer), xxhash.xxh3_64_intdigest(buffer))
+            self._write(part, buffer)
+            parts.append(part)
+        return parts
+
+    def _write(self, part: Part, buffer: memoryview) -> None:
+        with translated(self._place):
+            for group in _groups(list(enumerate(part.piece_keys()))):
+                pipeline = self._client.pipeline(transaction=False)
+                for piece, key in group:
+                    start = piece * PIECE_BYTES
+                    pipeline.set(key, buffer[start : start + PIECE_BYTES], ex=STORED_SECONDS)
+                pipeline.execute()
+
+    def fetch_into(self, part: Part, target: memoryview) -> None:
+        """Read a buffer into `target`, which has its size.
+
+        Raises ResultExpiredError when a piece is gone and DecodeError when it is damaged.
+        """
+        offset = 0
+        with translated(self._place):
+            for group in _groups(list(part.piece_keys())):
+                for key, piece in zip(group, self._client.mget(group), strict=True):
+                    if piece is None:
+                        raise ResultExpiredError(f"a stored buffer is gone ({key}): it was kept for its time to live")
+                    if offset + len(piece) > part.nbytes:
+                        raise DecodeError(f"a stored buffer is longer than the {part.nbytes:,} bytes noted for it")
+                    target[offset : offset + len(piece)] = piece
+                    offset += len(piece)
+        if offset != part.nbytes or xxhash.xxh3_64_intdigest(target) != part.checksum:
+            raise DecodeError(f"a stored buffer is damaged: its checksum differs ({part.key})")
+
+    def fetch(self, part: Part) -> memoryview:
+        """Read a buffer into new memory, writable."""
+        target = memoryview(bytearray(part.nbytes))
+        self.fetch_into(part, target)
+        return target
+
+    def forget(self, parts: Iterable[Part]) -> None:
+        """Remove buffers."""
+        with translated(self._place):
+            for group in _groups([key for part in parts for key in part.piece_keys()], 500):
+                self._client.unlink(*group)
+
+
+def _groups(items: list[_Item], size: int = _PIECES_IN_FLIGHT) -> Iterable[list[_Item]]:
+    return (items[i : i + size] for i in range(0, len(items), size))

@@ -1,0 +1,161 @@
+"""The broker as a producer sees it: enqueue, read replies, cancel, look."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from farpool_common.broker.connection import Scripts, connect, masked, text
+from farpool_common.broker.hosts import Host, live_hosts
+from farpool_common.broker.outages import translated
+from farpool_common.broker.payloads import Payloads
+from farpool_common.broker.server import check_server
+from farpool_common.errors import DecodeError, ResultExpiredError
+from farpool_common.keys import Keys
+from farpool_common.payload import Part, pack_parts, unpack_parts
+from farpool_common.task import NewTask
+
+CANCELED_SECONDS = 24 * 3600
+"""How long the record of a canceled task stays, so that its id is recognised when it is popped."""
+
+REPLIES_PER_READ = 500
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One entry of a reply stream.  `last` tells that the task is over; the envelope may be empty then."""
+
+    entry_id: str
+    task_id: str
+    host: str
+    attempt: int
+    last: bool
+    envelope: bytes
+    parts: Sequence[Part]
+
+
+class ProducerBroker:
+    """Thread-safe.  Every method raises only farpool's errors; see `outages` for those worth a repeat."""
+
+    def __init__(self, url: str, keys: Keys | None = None) -> None:
+        self.keys = keys or Keys()
+        self.place = masked(url)
+        self._client = connect(url)
+        self._bulk = connect(url, bulk=True, timeout=30.0)
+        self._waiting = connect(url, timeout=30.0)
+        self._scripts = Scripts(self._client, self.place)
+        self._payloads = Payloads(self._bulk, self.keys, self.place)
+
+    def check(self) -> None:
+        """Raise ServerUnreachableError, ServerRefusedError or ServerUnsuitableError, or return."""
+        check_server(self._client, self.place)
+
+    def enqueue(self, queue: str, tasks: Sequence[NewTask]) -> None:
+        """Append tasks to a queue in one step.  May be repeated after any doubt: ids are recognised."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        args: list[Any] = [self.keys.prefix]
+        for task in tasks:
+            fields = _record(task, queue, now)
+            buffers = [item for part in task.parts for item in (part.key, part.pieces)]
+            args += [task.id, len(fields), *fields, len(task.parts), *buffers]
+        self._scripts.run("enqueue", [self.keys.queue(queue), self.keys.queues], args)
+
+    def store(self, owner: str, buffers: Sequence[memoryview]) -> list[Part]:
+        """Write large buffers of a task's arguments.  They expire unless the task is enqueued."""
+        return self._payloads.store(owner, buffers)
+
+    def fetch(self, part: Part) -> memoryview:
+        """One buffer of an outcome, writable.  Raises ResultExpiredError or DecodeError."""
+        return self._payloads.fetch(part)
+
+    def forget(self, parts: Sequence[Part]) -> None:
+        """Remove buffers that have been read."""
+        self._payloads.forget(parts)
+
+    def read_replies(self, reply: str, after: str, block_ms: int) -> list[Reply]:
+        """Entries after the one named, waiting up to `block_ms` for the first; removes those up to it."""
+        with translated(self.place):
+            pipeline = self._waiting.pipeline(transaction=False)
+            if after != "0":
+                seconds, _, sequence = after.partition("-")
+                pipeline.xtrim(reply, minid=f"{seconds}-{int(sequence) + 1}", approximate=False)
+            pipeline.xread({reply: after}, count=REPLIES_PER_READ, block=block_ms)
+            streams = pipeline.execute()[-1]
+        return [self._reply(text(entry), fields) for _, entries in _streams(streams) for entry, fields in entries]
+
+    def _reply(self, entry_id: str, fields: dict[bytes, bytes]) -> Reply:
+        attempt = text(fields.get(b"a", b"1"))
+        try:
+            envelope, parts = self._whole(fields.get(b"o", b""), unpack_parts(fields.get(b"p", b""), self.keys.prefix))
+        except (DecodeError, ResultExpiredError):
+            envelope, parts = b"\xc1", ()  # bytes that no decoder accepts: its calls fail, typed
+        return Reply(
+            entry_id,
+            text(fields.get(b"j", b"")),
+            text(fields.get(b"w", b"")),
+            int(attempt) if attempt.isdecimal() else 1,
+            fields.get(b"f") == b"1",
+            envelope,
+            parts,
+        )
+
+    def _whole(self, envelope: bytes, parts: tuple[Part, ...]) -> tuple[bytes, tuple[Part, ...]]:
+        """An empty envelope with parts is a long one: it is the first part."""
+        if envelope or not parts:
+            return envelope, parts
+        envelope = bytes(self.fetch(parts[0]))
+        self.forget(parts[:1])
+        return envelope, parts[1:]
+
+    def cancel(self, task_ids: Sequence[str]) -> None:
+        """Drop tasks that wait; ask the workers of those that run to stop them."""
+        self._scripts.run("cancel", [], [self.keys.prefix, CANCELED_SECONDS, *task_ids])
+
+    def look(self, task_ids: Sequence[str]) -> dict[str, str | None]:
+        """The status of each task; None when the server has no record of it."""
+        with translated(self.place):
+            pipeline = self._client.pipeline(transaction=False)
+            for task_id in task_ids:
+                pipeline.hget(self.keys.job(task_id), "status")
+            states = pipeline.execute()
+        return {i: text(state) if state else None for i, state in zip(task_ids, states, strict=True)}
+
+    def hosts(self, queue: str) -> list[Host]:
+        """Live daemons that serve a queue."""
+        with translated(self.place):
+            return live_hosts(self._client, self.keys, queue)
+
+    def drop_reply(self, reply: str) -> None:
+        """Remove a reply stream that nobody will read any more."""
+        with translated(self.place):
+            self._client.unlink(reply)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in (self._client, self._bulk, self._waiting):
+            client.close()
+
+
+def _streams(answer: Any) -> Iterator[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]:
+    """XREAD's answer: a list of pairs under RESP2, a mapping under RESP3, None for nothing."""
+    if isinstance(answer, dict):
+        answer = answer.items()
+    return iter(answer or ())
+
+
+def _record(task: NewTask, queue: str, now: str) -> list[Any]:
+    """The fields that RQ writes for a plain job, then farpool's own."""
+    fields: list[Any] = ["status", "queued", "created_at", now, "enqueued_at", now, "data", task.data]
+    for empty in ("started_at", "ended_at", "last_heartbeat", "worker_name", "group_id"):
+        fields += [empty, ""]
+    for callback in ("success", "failure", "stopped"):
+        fields += [f"{callback}_callback_name", ""]
+    fields += ["origin", queue, "description", task.description, "timeout", task.timeout]
+    fields += ["farpool_label", task.label, "farpool_calls", task.calls, "farpool_retries", task.retries]
+    if task.reply is not None:
+        fields += ["farpool_reply", task.reply]
+    if task.limit is not None:
+        fields += ["farpool_limit", f"{task.limit:.6f}"]
+    if task.parts:
+        fields += ["farpool_parts", pack_parts(task.parts)]
+    return fields

@@ -1,0 +1,63 @@
+"""A daemon's entry among RQ's workers: made at the start, removed at the end."""
+
+import os
+import platform
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+
+import redis
+
+from farpool_common.broker.outages import translated
+from farpool_common.keys import Keys
+
+
+def is_taken(client: redis.Redis, keys: Keys, worker: str, place: str) -> bool:
+    """True while a daemon of this name holds its host lease."""
+    with translated(place):
+        seconds, microseconds = client.time()
+        until = client.zscore(keys.hosts, worker)
+    return until is not None and until > seconds * 1000 + microseconds // 1000
+
+
+def register(client: redis.Redis, keys: Keys, worker: str, queues: Sequence[str], place: str) -> None:
+    """Enter the worker, as RQ's own worker does."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    record = {
+        "birth": now,
+        "last_heartbeat": now,
+        "queues": ",".join(queues),
+        "pid": os.getpid(),
+        "hostname": socket.gethostname(),
+        "ip_address": "",
+        "version": metadata.version("rq"),
+        "python_version": platform.python_version(),
+        "state": "started",
+    }
+    key = keys.worker(worker)
+    with translated(place):
+        pipeline = client.pipeline()
+        pipeline.delete(key)
+        pipeline.hset(key, mapping=record)
+        pipeline.expire(key, 480)
+        pipeline.sadd(keys.workers, key)
+        for queue in queues:
+            pipeline.sadd(keys.workers_of(queue), key)
+        pipeline.execute()
+
+
+def deregister(client: redis.Redis, keys: Keys, worker: str, queues: Sequence[str], place: str) -> None:
+    """Take the worker out; its record stays for a minute, with the time of its end."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    key = keys.worker(worker)
+    with translated(place):
+        pipeline = client.pipeline()
+        pipeline.srem(keys.workers, key)
+        for queue in queues:
+            pipeline.srem(keys.workers_of(queue), key)
+        pipeline.hset(key, mapping={"death": now, "state": "idle"})
+        pipeline.expire(key, 60)
+        pipeline.delete(keys.executions(worker), keys.host(worker))
+        pipeline.zrem(keys.hosts, worker)
+        pipeline.execute()

@@ -1,0 +1,236 @@
+"""The broker as a daemon sees it: claim, deliver, finish, release, heartbeat, recover."""
+
+import base64
+import secrets
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from farpool_common.broker.connection import Scripts, connect, masked, text
+from farpool_common.broker.doorbell import Doorbell
+from farpool_common.broker.outages import translated
+from farpool_common.broker.payloads import Payloads
+from farpool_common.broker.server import check_server
+from farpool_common.keys import Keys
+from farpool_common.payload import Part, pack_parts
+from farpool_common.task import Malformed, Task, parse_task
+
+LEASE_SECONDS = 90
+"""The lease that RQ's tools see; stock janitors with skewed clocks then leave our tasks alone."""
+
+REPLY_SECONDS = 3600
+"""How long a producer that is away finds its outcomes."""
+
+TOMBSTONE_SECONDS = 120
+"""How long a finished record stays, so that a repeated finish or enqueue is recognised."""
+
+MOST_CLAIM_BYTES = 4 * 1024 * 1024
+"""Bytes of records in one claim, so that one answer stalls nobody."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Outcomes of some calls of a task that goes on; `span` is their range."""
+
+    task: Task
+    envelope: bytes
+    parts: Sequence[Part]
+    span: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The end of an executor's task, with its last outcomes if there are any."""
+
+    task: Task
+    envelope: bytes = b""
+    parts: Sequence[Part] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What one claim brought."""
+
+    tasks: Sequence[Task] = ()
+    malformed: Sequence[Malformed] = ()
+    dropped: int = 0
+    quarantined: int = 0
+    suspended: bool = False
+
+
+@dataclass(frozen=True)
+class Beat:
+    """The answer to a heartbeat: members taken away from us, members Redis says we hold."""
+
+    lost: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What a recovery pass did."""
+
+    tasks: int = 0
+    dead: Sequence[str] = field(default_factory=tuple)
+    put_back: int = 0
+
+
+class WorkerBroker:
+    """One connection per purpose; not thread-safe: each thread of the daemon has its own broker."""
+
+    def __init__(self, url: str, worker: str, queues: Sequence[str], keys: Keys | None = None) -> None:
+        self.keys = keys or Keys()
+        self.place = masked(url)
+        self.worker, self.queues = worker, tuple(queues)
+        self.client = connect(url)
+        self._bulk = connect(url, bulk=True, timeout=30.0)
+        self._scripts = Scripts(self.client, self.place)
+        self.payloads = Payloads(self._bulk, self.keys, self.place)
+
+    def check(self, *, allow_eviction: bool = False) -> str:
+        """Name and version of the server; raises when it is not suitable."""
+        return check_server(self.client, self.place, allow_eviction=allow_eviction)
+
+    def doorbells(self) -> list[Doorbell]:
+        """One doorbell per queue, in the order of their priority."""
+        return [Doorbell(self.client, self.keys, queue, self.place) for queue in self.queues]
+
+    def claim(self, most: int, rung: Sequence[tuple[str, str]] = ()) -> Claimed:
+        """Lease up to `most` tasks, and those that doorbells rang for besides."""
+        now = datetime.now(UTC)
+        total = most + len(rung)
+        answer = self._scripts.run(
+            "claim",
+            [],
+            [
+                *(self.keys.prefix, self.worker, _moment(now), repr(now.timestamp())),
+                *(LEASE_SECONDS, MOST_CLAIM_BYTES, most, len(rung)),
+                *(name for pair in rung for name in pair),
+                *(len(self.queues), *self.queues),
+                *(secrets.token_hex(16) for _ in range(total + 1)),
+            ],
+        )
+        found = [self._parsed(claim) for claim in answer[0]]
+        return Claimed(
+            [task for task in found if isinstance(task, Task)],
+            [task for task in found if isinstance(task, Malformed)],
+            answer[1],
+            answer[2],
+            bool(answer[3]),
+        )
+
+    def _parsed(self, claim: list[Any]) -> Task | Malformed:
+        queue, task_id, execution, attempt, delivered, flat = claim
+        record = dict(zip(flat[::2], flat[1::2], strict=True))
+        names = text(queue), text(task_id), text(execution)
+        return parse_task(*names, attempt, delivered, record, self.keys.prefix)
+
+    def put_back(self, rung: Iterable[tuple[str, str]]) -> None:
+        """Return ids that doorbells moved to the heads of their queues."""
+        for queue, task_id in rung:
+            self._scripts.run("undo_doorbell", [self.keys.intermediate(queue), self.keys.queue(queue)], [task_id])
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> list[bool]:
+        """Send outcomes of tasks that go on.  False where the lease is somebody else's."""
+        args: list[Any] = [self.keys.prefix, self.worker, REPLY_SECONDS]
+        for item in deliveries:
+            task = item.task
+            args += [task.queue, task.id, task.execution, task.reply, task.attempt, item.envelope]
+            args += [pack_parts(item.parts), f"{item.span[0]}-{item.span[1]}"]
+        return [answer == 1 for answer in self._scripts.run("deliver", [], args)]
+
+    def finish(self, finishes: Sequence[Finish]) -> list[bool]:
+        """End tasks of executors.  False where the lease is somebody else's: nothing was written."""
+        now = _moment(datetime.now(UTC))
+        seconds = sum(item.seconds for item in finishes)
+        args: list[Any] = [
+            self.keys.prefix,
+            self.worker,
+            now,
+            REPLY_SECONDS,
+            TOMBSTONE_SECONDS,
+            f"{seconds:.6f}",
+        ]
+        for item in finishes:
+            task = item.task
+            args += [task.queue, task.id, task.execution, task.reply, task.attempt, item.envelope]
+            args += [pack_parts(item.parts), len(task.parts)]
+            args += [value for part in task.parts for value in (part.key, part.pieces)]
+        return [answer > 0 for answer in self._scripts.run("finish", [], args)]
+
+    def succeed(self, task: Task, result: bytes | None, started: datetime, seconds: float) -> bool:
+        """End a job of an RQ producer with its encoded result (None: it returned None)."""
+        encoded = b"" if result is None else base64.b64encode(result)
+        return self._end("succeed", task, task.result_seconds, encoded, started, seconds, [])
+
+    def fail(self, task: Task | Malformed, trace: str, started: datetime | None = None, seconds: float = 0.0) -> bool:
+        """End a job of an RQ producer, or a record that cannot be read, with a traceback."""
+        packed = base64.b64encode(zlib.compress(trace.encode("utf-8", "surrogateescape")))
+        given = task.failure_seconds if isinstance(task, Task) else None
+        kept = "" if given is None else given
+        return self._end("fail", task, kept, packed, started, seconds, [31_536_000])
+
+    def _end(
+        self,
+        script: str,
+        task: Task | Malformed,
+        keep: int | str,
+        payload: bytes,
+        started: datetime | None,
+        seconds: float,
+        more: list[int],
+    ) -> bool:
+        now = datetime.now(UTC)
+        args = [self.keys.prefix, self.worker, _moment(now), repr(now.timestamp()), task.queue, task.id]
+        args += [task.execution, keep, payload, _moment(started or now), f"{seconds:.6f}", *more]
+        return bool(self._scripts.run(script, [], args) > 0)
+
+    def release(self, tasks: Sequence[Task]) -> int:
+        """Hand unstarted tasks back to the heads of their queues, in their order, uncharged."""
+        args: list[Any] = [self.keys.prefix, self.worker]
+        for task in reversed(tasks):
+            args += [task.queue, task.id, task.execution]
+        return int(self._scripts.run("release", [], args)) if tasks else 0
+
+    def disown(self, members: Iterable[str]) -> int:
+        """Release leases that Redis says are ours and that we know nothing of (a claim's answer was lost)."""
+        args: list[Any] = [self.keys.prefix, self.worker]
+        for member in members:
+            task_id, _, execution = member.partition(":")
+            with translated(self.place):
+                origin = self.client.hget(self.keys.job(task_id), "origin")
+            args += [text(origin or b""), task_id, execution]
+        return int(self._scripts.run("release", [], args))
+
+    def heartbeat(
+        self, held: Sequence[Task], info: Mapping[str, str | int], *, lease_ms: int, keep: int, renew_rq: bool
+    ) -> Beat:
+        """Renew our lease; `renew_rq` renews each task's RQ lease too.  `keep`: seconds for our record."""
+        now = datetime.now(UTC)
+        flat = [item for pair in info.items() for item in pair]
+        state = "busy" if held else "idle"
+        args: list[Any] = [self.keys.prefix, self.worker, lease_ms, _moment(now), repr(now.timestamp())]
+        args += [LEASE_SECONDS if renew_rq else 0, state, keep, len(flat), *flat]
+        for task in held:
+            args += [task.queue, task.id, task.execution]
+        lost, members = self._scripts.run("heartbeat", [], args)
+        return Beat(frozenset(map(text, lost)), frozenset(map(text, members)))
+
+    def recover(self, *, grace_ms: int, stray_ms: int, most: int = 100) -> Recovered:
+        """Hand back what dead daemons held."""
+        args = [self.keys.prefix, grace_ms, most, stray_ms, *self.queues]
+        tasks, dead, put_back = self._scripts.run("recover", [], args)
+        return Recovered(tasks, [text(name) for name in dead], put_back)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.client.close()
+        self._bulk.close()
+
+
+def _moment(when: datetime) -> str:
+    """A time as RQ writes it."""
+    return when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

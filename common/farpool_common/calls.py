@@ -1,0 +1,100 @@
+"""Runs calls one after the other, and says at every moment which one is running.
+
+The loop is the cost of a small task, so it makes no system call: one store names the call, one look at
+the clock decides whether the results so far should travel.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from time import monotonic_ns, perf_counter
+from typing import Any, Protocol
+
+from farpool_common.chunk import Chunk
+from farpool_common.failure import Failure
+
+STOP, WORK, CALL, STARTED = range(4)
+"""Words of a cursor: do not begin another call; what is being run; which call of it (or one of the values
+below); since when, in nanoseconds of the system-wide monotonic clock, to within a few milliseconds."""
+
+IDLE, PREPARING, REPORTING = -1, -2, -3
+"""Instead of a call: nothing to do, getting ready for the first call, writing results."""
+
+SLOW_SECONDS = 0.001
+"""Results do not wait for a call that takes longer than this on average."""
+
+
+class Cursor(Protocol):
+    """Words that another process may read: shared memory, or a list where nobody looks."""
+
+    def __getitem__(self, word: int, /) -> int: ...
+    def __setitem__(self, word: int, value: int, /) -> None: ...
+
+
+@dataclass(frozen=True)
+class Results:
+    """What became of the calls from `first` on: a value for each, None where it failed."""
+
+    first: int
+    values: list[Any]
+    failures: dict[int, Failure]
+    seconds: float
+
+    @property
+    def stop(self) -> int:
+        """The call after the last."""
+        return self.first + len(self.values)
+
+
+def run_some(
+    function: Callable[..., Any], calls: Iterable[Sequence[Any]], first: int, cursor: Cursor, seconds: float
+) -> Results:
+    """Run calls until none is left, `seconds` are over, the next one seems slow, or the cursor says stop."""
+    values: list[Any] = []
+    failures: dict[int, Failure] = {}
+    index = first
+    cursor[STARTED] = monotonic_ns()
+    started = now = perf_counter()
+    due = started + SLOW_SECONDS
+    for args in calls:
+        cursor[CALL] = index
+        try:
+            values.append(function(*args))
+        except BaseException as error:  # SystemExit too: a task does not end its process politely
+            values.append(None)
+            failures[index] = failure_of(error)
+        index += 1
+        now = perf_counter()
+        if now >= due:
+            if now - started >= min(seconds, SLOW_SECONDS * len(values)):
+                break
+            due = started + seconds
+        if cursor[STOP]:
+            break
+    return Results(first, values, failures, now - started)
+
+
+def arguments(chunk: Chunk, start: int, stop: int) -> Iterator[Sequence[Any]]:
+    """The arguments of some calls of a chunk, for `called`."""
+    rows: Iterable[Sequence[Any]]
+    if chunk.rows is not None:
+        rows = chunk.rows[start:stop]
+    else:
+        rows = zip(*(column[start:stop] for column in chunk.columns or ()), strict=True)
+    if not chunk.kwargs:
+        return iter(rows)
+    return ((row, chunk.kwargs.get(index, {})) for index, row in enumerate(rows, start))
+
+
+def called(function: Callable[..., Any], chunk: Chunk) -> Callable[..., Any]:
+    """What to call with the arguments of a chunk."""
+    if not chunk.kwargs:
+        return function
+    return lambda args, kwargs: function(*args, **kwargs)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Describe an exception, with a traceback that begins at the task."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_globals.get("__name__") in (__name__, "farpool_common.limit"):
+        frames = frames.tb_next
+    return Failure.of(error.with_traceback(frames))

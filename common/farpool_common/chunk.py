@@ -1,0 +1,176 @@
+"""The unit on the wire: one function, many calls; and the outcomes of some of them.
+
+A chunk is one RQ job with one lease.  Each call in it keeps its own result and error.  The RQ function
+of the job is `farpool_common.runner.run_chunk`, so a stock RQ worker can run a chunk as well.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from farpool_common.codec import Encoded, decode, encode
+from farpool_common.errors import DecodeError
+from farpool_common.failure import Failure
+
+VERSION = 1
+RUNNER = "farpool_common.runner.run_chunk"
+"""The name under which RQ knows the function that runs a chunk."""
+
+MAX_CALLS = 100_000
+"""Calls in one chunk; a bound for what one hostile record can make a worker loop over (guess)."""
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """A function that each worker process runs once before it runs calls of one executor."""
+
+    owner: str
+    function: str
+    args: Sequence[Any] = ()
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Calls of one function.
+
+    Positional arguments come as `rows` (one sequence per call) or, more compactly, as `columns`
+    (one sequence per argument, all equally long).  `kwargs` maps a call's index to its keywords.
+    `limit` is the time limit of each call in seconds.
+    """
+
+    function: str
+    rows: Sequence[Sequence[Any]] | None = None
+    columns: Sequence[Sequence[Any]] | None = None
+    kwargs: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    limit: float | None = None
+    initializer: Initializer | None = None
+
+    def __len__(self) -> int:
+        if self.rows is not None:
+            return len(self.rows)
+        return len(self.columns[0]) if self.columns else 0
+
+    def args(self, index: int) -> Sequence[Any]:
+        """Positional arguments of one call."""
+        if self.rows is not None:
+            return self.rows[index]
+        return [column[index] for column in self.columns or ()]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the calls `first` to `first + len(values) - 1` of a chunk.
+
+    `values` has one item per call, None where the call failed; `failures` maps the index of a call
+    within the chunk to its failure.  `seconds` is their run time, `pid` the process that ran them.
+    """
+
+    first: int
+    values: Sequence[Any]
+    failures: Mapping[int, Failure]
+    seconds: float
+    pid: int
+
+
+def encode_chunk(chunk: Chunk) -> Encoded:
+    """Wire form of a chunk.  Raises EncodeError when an argument cannot travel."""
+    start = chunk.initializer
+    return encode(
+        [
+            VERSION,
+            chunk.function,
+            chunk.rows,
+            chunk.columns,
+            [[index, kwargs] for index, kwargs in chunk.kwargs.items()],
+            chunk.limit,
+            [start.owner, start.function, start.args] if start else None,
+        ]
+    )
+
+
+def decode_chunk(
+    envelope: bytes, buffers: Sequence[memoryview] = (), *, classes: Callable[[str], type] | None = None
+) -> Chunk:
+    """The chunk that `encode_chunk` wrote.  Raises DecodeError when it is none."""
+    fields = decode(envelope, buffers, classes=classes)
+    match fields:
+        case [1, str(function), rows, columns, list(kwargs), limit, start]:
+            chunk = Chunk(
+                function,
+                _sequences(rows),
+                _sequences(columns),
+                _keywords(kwargs),
+                _seconds(limit),
+                _initializer(start),
+            )
+        case _:
+            raise DecodeError(f"not a chunk of version {VERSION}: is this worker older than the producer?")
+    _check_shape(chunk)
+    return chunk
+
+
+def _check_shape(chunk: Chunk) -> None:
+    if (chunk.rows is None) == (chunk.columns is None):
+        raise DecodeError("a chunk has either rows or columns")
+    if chunk.columns is not None and len({len(column) for column in chunk.columns}) > 1:
+        raise DecodeError("the columns of a chunk differ in length")
+    if not 0 < len(chunk) <= MAX_CALLS:
+        raise DecodeError(f"a chunk has 1 to {MAX_CALLS:,} calls, not {len(chunk):,}")
+
+
+def _sequences(value: Any) -> Sequence[Sequence[Any]] | None:
+    if value is None:
+        return None
+    if isinstance(value, (list, tuple)) and all(isinstance(v, (list, tuple, range)) for v in value):
+        return value
+    raise DecodeError("the arguments of a chunk are no sequences")
+
+
+def _keywords(pairs: list[Any]) -> dict[int, Mapping[str, Any]]:
+    found: dict[int, Mapping[str, Any]] = {}
+    for pair in pairs:
+        match pair:
+            case [int(index), dict(kwargs)] if all(isinstance(name, str) for name in kwargs):
+                found[index] = kwargs
+            case _:
+                raise DecodeError("the keywords of a chunk are no mapping of names")
+    return found
+
+
+def _seconds(value: Any) -> float | None:
+    if value is None or (isinstance(value, (int, float)) and value > 0):
+        return value
+    raise DecodeError(f"the time limit of a chunk is no positive number: {value!r}")
+
+
+def _initializer(value: Any) -> Initializer | None:
+    match value:
+        case None:
+            return None
+        case [str(owner), str(function), (list() | tuple()) as args]:
+            return Initializer(owner, function, args)
+        case _:
+            raise DecodeError("the initializer of a chunk is none")
+
+
+def encode_outcome(outcome: Outcome) -> Encoded:
+    """Wire form of an outcome.  Raises EncodeError when a value cannot travel."""
+    failures = [[index, failure.fields()] for index, failure in outcome.failures.items()]
+    return encode([VERSION, outcome.first, outcome.values, failures, outcome.seconds, outcome.pid])
+
+
+def decode_outcome(envelope: bytes, buffers: Sequence[memoryview] = ()) -> Outcome:
+    """The outcome that `encode_outcome` wrote.  Raises DecodeError when it is none."""
+    match decode(envelope, buffers):
+        case [
+            1,
+            int(first),
+            (list() | tuple()) as values,
+            list(pairs),
+            (int() | float()) as seconds,
+            int(pid),
+        ]:
+            failures = {int(index): Failure.from_fields(fields) for index, fields in pairs}
+            return Outcome(first, values, failures, seconds, pid)
+        case _:
+            raise DecodeError(f"not an outcome of version {VERSION}: is this producer older than the worker?")

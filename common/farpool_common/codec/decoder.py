@@ -1,0 +1,139 @@
+"""An envelope and buffers become a value again, whoever wrote them.
+
+Nothing is imported and nothing is unpickled.  msgpack's C code bounds nesting and lengths; the hooks
+here count containers and build the types that msgpack does not know.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgpack import unpackb
+
+from farpool_common.codec.containers import TUPLE, check_hashes
+from farpool_common.codec.kinds import Kind, Reading
+from farpool_common.codec.limits import DEFAULT, Limits
+from farpool_common.codec.registry import BY_CODE
+from farpool_common.errors import DecodeError, FarpoolError
+from farpool_common.names import loaded_class
+
+_MARK = b"\xc7\x00"
+"""How every tagged array's first element begins: an extension of 8-bit length, which is 0."""
+
+
+def decode(
+    envelope: bytes | bytearray | memoryview,
+    buffers: Sequence[memoryview] = (),
+    *,
+    classes: Callable[[str], type] | None = None,
+    limits: Limits = DEFAULT,
+) -> Any:
+    """The value that `encode` wrote.
+
+    Arrays are writable; those in writable buffers use them without a copy.  `classes` finds a class by
+    its name `module:qualname`; without it only classes that are already imported are found.  Raises
+    DecodeError, or what FarpoolError `classes` raises.
+    """
+    if len(envelope) > limits.max_bytes:
+        raise DecodeError(f"{len(envelope):,} bytes in one message; the limit is {limits.max_bytes:,}")
+    reading = Reading(list(buffers), classes or loaded_class, limits)
+    try:
+        return _unpack(envelope, reading)
+    except FarpoolError:
+        raise
+    except MemoryError:
+        raise DecodeError("the value does not fit into memory") from None
+    except Exception as error:
+        raise DecodeError(f"the bytes are no value: {_described(error)}") from error
+
+
+def _unpack(envelope: bytes | bytearray | memoryview, reading: Reading) -> Any:
+    """First with the keys that nearly all dicts have, and if that fails, with any."""
+    try:
+        if _is_plain(envelope, reading.limits):
+            return unpackb(envelope, ext_hook=_refuse, timestamp=3, unicode_errors="surrogatepass")
+        return _unpack_tagged(envelope, reading, any_key=False)
+    except DecodeError:
+        raise
+    except ValueError:
+        return _unpack_tagged(envelope, reading, any_key=True)
+
+
+def _is_plain(envelope: bytes | bytearray | memoryview, limits: Limits) -> bool:
+    """Whether msgpack can do it without hooks: no tagged arrays, and fewer bytes than containers allowed."""
+    return isinstance(envelope, bytes) and len(envelope) <= limits.max_containers and _MARK not in envelope
+
+
+def _refuse(code: int, data: bytes) -> Any:
+    raise DecodeError(f"extension {code} of {len(data):,} bytes is not farpool's")
+
+
+def _unpack_tagged(envelope: bytes | bytearray | memoryview, reading: Reading, *, any_key: bool) -> Any:
+    building = _Building(reading)
+    if any_key:
+        keys = {"strict_map_key": False, "object_pairs_hook": building.on_pairs}
+    else:
+        # Keys are str or bytes, whose hashes nobody can foretell, so msgpack may build the dicts.
+        keys = {"strict_map_key": True, "object_hook": building.on_dict}
+    value = unpackb(
+        envelope,
+        list_hook=building.on_list,
+        ext_hook=building.on_mark,
+        timestamp=3,
+        unicode_errors="surrogatepass",
+        **keys,
+    )
+    if building.marks:
+        raise DecodeError("the mark of a tagged array stands somewhere else")
+    return value
+
+
+class _Building:
+    """Callbacks of one pass over an envelope."""
+
+    __slots__ = ("left", "marks", "reading")
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.left = reading.limits.max_containers
+        self.marks = 0  # met, and not yet the first element of a list
+
+    def on_mark(self, code: int, data: bytes) -> Kind:
+        kind = BY_CODE.get(code)
+        if kind is None or data:
+            return _refuse(code, data)  # type: ignore[no-any-return]
+        self.marks += 1
+        return kind
+
+    def on_list(self, items: list[Any]) -> Any:
+        self._count()
+        if not items or type(items[0]) is not Kind:
+            return items
+        self.marks -= 1
+        kind = items[0]
+        if kind is TUPLE:  # by far the most frequent
+            return tuple(items)[1:]
+        return kind.read(items[1:], self.reading)
+
+    def on_dict(self, found: dict[Any, Any]) -> dict[Any, Any]:
+        self._count()
+        return found
+
+    def on_pairs(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+        self._count()
+        if len(pairs) > 1:
+            check_hashes(key for key, _ in pairs)
+        return dict(pairs)
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise DecodeError(f"more than {self.reading.limits.max_containers:,} lists, dicts and other objects")
+
+
+def _described(error: Exception) -> str:
+    """An error's text, short and on one line: it may quote the wire."""
+    try:
+        text = str(error)
+    except Exception:  # of a class that the resolver found
+        text = ""
+    return f"{type(error).__name__} {text[:200]!r}"

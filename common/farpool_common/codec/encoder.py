@@ -1,0 +1,92 @@
+"""Values become an envelope and buffers.
+
+Plain values go through msgpack's C code at its own speed; `_Hook` sees only what msgpack does not know.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from msgpack import Packer
+
+from farpool_common.codec.containers import TUPLE
+from farpool_common.codec.faults import count_containers, explain
+from farpool_common.codec.kinds import Writing
+from farpool_common.codec.limits import DEFAULT
+from farpool_common.codec.registry import kind_of
+from farpool_common.errors import EncodeError
+
+INLINE_LIMIT = 64 * 1024
+"""Arrays below it stay in the envelope: a part of its own costs a round trip to store."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A value on the wire: the envelope, and the arrays that are not in it."""
+
+    envelope: bytes
+    buffers: tuple[memoryview, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all of it."""
+        return len(self.envelope) + sum(buffer.nbytes for buffer in self.buffers)
+
+
+def encode(value: Any, *, inline_limit: int | None = INLINE_LIMIT) -> Encoded:
+    """The wire form of a value.  Arrays of `inline_limit` bytes and more become buffers; None: none does.
+
+    The buffers are views of the caller's arrays: send them before the arrays change.  bytearray and
+    memoryview arrive as bytes.  Raises EncodeError, whose `path` says which part cannot travel.
+    """
+    writing = Writing(inline_limit)
+    try:
+        envelope = _pack(value, writing)
+    except Exception as error:
+        raise _explained(value, error) from None
+    if len(envelope) - writing.inlined > DEFAULT.max_containers:
+        _check_size(value, len(envelope))
+    return Encoded(envelope, tuple(writing.buffers))
+
+
+def _pack(value: Any, writing: Writing) -> bytes:
+    hook = _hook(writing)
+    # A new packer each time (170 ns): a shared one would be neither safe with threads nor when a
+    # dataclass's property encodes something itself.
+    try:
+        packed: bytes = Packer(default=hook, strict_types=True).pack(value)
+    except UnicodeEncodeError:  # lone surrogates, as in names of files; this way costs twice the time
+        writing.buffers.clear()
+        writing.indexes.clear()
+        writing.inlined = 0
+        packed = Packer(default=hook, strict_types=True, unicode_errors="surrogatepass").pack(value)
+    return packed
+
+
+def _hook(writing: Writing) -> Callable[[Any], list[Any]]:
+    tuple_mark = TUPLE.mark
+
+    def hook(value: Any) -> list[Any]:
+        if type(value) is tuple:  # by far the most frequent
+            return [tuple_mark, *value]
+        kind = kind_of(value)
+        return [kind.mark, *kind.write(value, writing)]
+
+    return hook
+
+
+def _explained(value: Any, error: Exception) -> EncodeError:
+    """The error with the place in the value where it arose."""
+    found = explain(value)
+    if found is not None:
+        return found
+    return error if isinstance(error, EncodeError) else EncodeError(f"{type(error).__name__}: {error}")
+
+
+def _check_size(value: Any, size: int) -> None:
+    if size > DEFAULT.max_bytes:
+        raise EncodeError(f"{size:,} bytes in one message; {DEFAULT.max_bytes:,} can travel, send a reference")
+    if count_containers(value, DEFAULT.max_containers) > DEFAULT.max_containers:
+        raise EncodeError(
+            f"more than {DEFAULT.max_containers:,} lists, tuples, dicts and other objects; use NumPy arrays, or smaller chunks"
+        )

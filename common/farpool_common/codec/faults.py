@@ -1,0 +1,125 @@
+"""Where in a value the part is that cannot travel.
+
+Encoding keeps no track of where it is, so that what can travel pays nothing.  Only after a failure is
+the value walked again, here.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, is_dataclass
+from typing import Any
+
+from farpool_common.codec.classes import is_named_tuple
+from farpool_common.codec.kinds import Writing
+from farpool_common.codec.registry import kind_of
+from farpool_common.errors import EncodeError
+
+MAX_DEPTH = 500
+"""Containers within containers; msgpack's packer stops at 511 calls."""
+
+_PLAIN = (type(None), bool, float, str, bytes, bytearray)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    value: Any
+    path: str
+    above: "_Part | None" = None
+    depth: int = 0
+
+    def is_inside_itself(self) -> bool:
+        part = self.above
+        while part is not None and part.value is not self.value:
+            part = part.above
+        return part is not None
+
+
+def explain(value: Any) -> EncodeError | None:
+    """Why a value cannot be encoded, with the path of the part at fault; None when it can."""
+    waiting = [_Part(value, "")]
+    while waiting:
+        part = waiting.pop()
+        try:
+            inside = _parts(part)
+        except EncodeError as error:
+            return EncodeError(error.reason, path=part.path)
+        except Exception as error:  # of a property, or because another thread changes the value
+            return EncodeError(f"{type(error).__name__} while taking it apart: {error}", path=part.path)
+        waiting.extend(reversed(inside))
+    return None
+
+
+def _parts(part: _Part) -> list[_Part]:
+    if _is_plain(part.value):
+        return []
+    if part.is_inside_itself():
+        raise EncodeError("contains itself")
+    if part.depth > MAX_DEPTH:
+        raise EncodeError(f"nested deeper than {MAX_DEPTH} levels")
+    return [
+        _Part(child, part.path + step, part, part.depth + 1)
+        for step, child in _children(part.value)
+        if not _is_plain(child) or type(child) is memoryview
+    ]
+
+
+def _is_plain(value: Any) -> bool:
+    found = type(value)
+    if found is int:
+        return value.bit_length() <= 64
+    if found is memoryview:
+        return bool(value.contiguous)
+    return found in _PLAIN
+
+
+def _children(value: Any) -> Iterator[tuple[str, Any]]:
+    """What a value consists of, each with its step in a path."""
+    if type(value) is memoryview:
+        raise EncodeError("a memoryview with gaps; send bytes(value)")
+    if type(value) in (list, dict):
+        parts: Sequence[Any] = ()
+    else:
+        parts = kind_of(value).write(value, Writing(None))
+    if isinstance(value, dict):
+        return _entries(value)
+    if isinstance(value, (list, deque)) or type(value) is tuple:
+        return ((f"[{index}]", item) for index, item in enumerate(value))
+    if is_named_tuple(type(value)):
+        return ((f".{name}", item) for name, item in zip(type(value)._fields, value, strict=True))
+    if is_dataclass(value):
+        return ((f".{name}", item) for name, item in parts[1].items())
+    if isinstance(value, (set, frozenset)):
+        return ((".element", item) for item in value)
+    return (("", item) for item in parts)
+
+
+def _entries(value: dict[Any, Any]) -> Iterator[tuple[str, Any]]:
+    for key, item in value.items():
+        name = _short(key)
+        yield f".key({name})", key
+        yield f"[{name}]", item
+
+
+def _short(key: Any) -> str:
+    try:
+        text = repr(key)
+    except Exception:
+        text = f"<{type(key).__name__}>"
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def count_containers(value: Any, enough: int) -> int:
+    """How many containers `decode` will count in a value, or some number above `enough`."""
+    waiting, count = [value], 0
+    while waiting and count <= enough:
+        value = waiting.pop()
+        count += 1
+        if type(value) is dict:
+            inside: Any = (*value.keys(), *value.values())
+        elif type(value) in (list, tuple, set, frozenset):
+            inside = value
+        else:
+            inside = _taken_apart(value)
+        if not _ALL_PLAIN.issuperset(map(type, inside)):
+            waiting.extend(item for item in inside if not _is_plain(item))
+    return count

@@ -1,0 +1,37 @@
+"""Which kind belongs to which type, and to which code on the wire."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from farpool_common.codec import classes, containers, numeric, scalars, times
+from farpool_common.codec.advice import refusal
+from farpool_common.codec.kinds import Kind
+
+_BY_TYPE: Mapping[type, Kind] = {**containers.KINDS, **scalars.KINDS, **times.KINDS}
+
+BY_CODE: Mapping[int, Kind] = {
+    int(kind.code): kind
+    for kind in (
+        *_BY_TYPE.values(),
+        classes.ENUM,
+        classes.DATACLASS,
+        classes.NAMEDTUPLE,
+        classes.TYPE,
+        numeric.ARRAY,
+        numeric.SCALAR,
+        numeric.DTYPE,
+    )
+}
+
+
+def kind_of(value: Any) -> Kind:
+    """How a value is written that msgpack does not know.  Raises EncodeError when there is no way."""
+    found = _BY_TYPE.get(type(value)) or numeric.kind_of(value)
+    if found is not None:
+        return found
+    if isinstance(value, type):
+        return classes.TYPE
+    kind = classes.kind_of(type(value))
+    if kind is None:
+        raise refusal(value)
+    return kind

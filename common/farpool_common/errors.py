@@ -1,0 +1,139 @@
+"""Every error farpool raises: one tree, facts as attributes, and a next step in each message.
+
+`FarpoolError` is the base.  Where the standard library has the right class, ours derives from it
+too, so `except TimeoutError` and `except ConnectionError` keep working.
+"""
+
+
+class FarpoolError(Exception):
+    """Base of all errors that farpool raises itself."""
+
+
+# --- values that cannot travel -----------------------------------------------------------------
+
+
+class EncodeError(FarpoolError, TypeError):
+    """A value cannot be written in farpool's wire format.
+
+    `path` says where in the value (`""` for the value itself, `[3]['rows']` inside it).
+    """
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        super().__init__(f"{path}: {message}" if path else message)
+        self.reason, self.path = message, path
+
+
+class DecodeError(FarpoolError, ValueError):
+    """Bytes from the wire are not a value that farpool accepts (damaged, hostile, or too large)."""
+
+
+class ArgumentError(FarpoolError, TypeError):
+    """An argument of a call cannot travel to a worker.  Nothing was sent."""
+
+
+class ResultError(FarpoolError, TypeError):
+    """A task ran, and what it returned cannot travel back."""
+
+
+class TooLargeError(FarpoolError, ValueError):
+    """Arguments or a result exceed the size limit."""
+
+    def __init__(self, what: str, size: int, limit: int, setting: str) -> None:
+        super().__init__(
+            f"{what} takes {size:,} bytes; the limit is {limit:,}. "
+            f"Pass a reference (a path, a URL) instead, or raise {setting}."
+        )
+        self.size, self.limit, self.setting = size, limit, setting
+
+
+# --- functions ---------------------------------------------------------------------------------
+
+
+class FunctionNotImportableError(FarpoolError, TypeError):
+    """A function has no name under which a worker could import it.  Nothing was sent."""
+
+
+class FunctionNotAllowedError(FarpoolError, PermissionError):
+    """The worker was not started with permission to run this function."""
+
+
+class FunctionNotFoundError(FarpoolError, ImportError):
+    """The worker cannot import the module, or the module has no such function."""
+
+
+# --- tasks -------------------------------------------------------------------------------------
+
+
+class TaskTimeoutError(FarpoolError, TimeoutError):
+    """A task ran longer than its limit and was stopped."""
+
+
+class WorkerLostError(FarpoolError):
+    """The process or host that ran a task died, and the task may not be tried again.
+
+    Only this task's future fails; others are untouched.
+    """
+
+
+class TaskLostError(FarpoolError):
+    """The server no longer knows a task that was accepted (flushed, evicted, restarted without AOF)."""
+
+
+class ResultExpiredError(TaskLostError):
+    """A result was kept for its time to live and is gone."""
+
+
+class MalformedTaskError(FarpoolError, ValueError):
+    """A task record in Redis has fields that farpool cannot read; the record is in quarantine."""
+
+
+class RemoteError(FarpoolError):
+    """A task failed with an exception whose class is unknown here.
+
+    `type_name` is the class's full name, `message` its text, `traceback` the remote traceback.
+    """
+
+    def __init__(self, type_name: str, message: str, traceback: str = "") -> None:
+        super().__init__(f"{type_name}: {message}" if message else type_name)
+        self.type_name, self.message, self.traceback = type_name, message, traceback
+
+
+class RemoteTraceback(FarpoolError):
+    """The cause of every exception that came from a worker: its text is the remote traceback."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"\n{self.text}"
+
+
+# --- the server --------------------------------------------------------------------------------
+
+
+class ServerError(FarpoolError):
+    """Something about the Redis or Valkey server."""
+
+
+class ServerUnreachableError(ServerError, ConnectionError):
+    """No server answers at the address."""
+
+
+class ServerRefusedError(ServerError, PermissionError):
+    """The server wants another password or user, or denies a command we need."""
+
+
+class ServerUnsuitableError(ServerError):
+    """The server answers, and tasks would not be safe on it (too old, or it evicts keys)."""
+
+
+class ServerBusyError(ServerError):
+    """The server is there but takes no writes now: loading, out of memory, read only, disk full."""
+
+
+# --- configuration -----------------------------------------------------------------------------
+
+
+class SettingsError(FarpoolError, ValueError):
+    """An option or environment variable has a value that cannot be used."""

@@ -1,0 +1,111 @@
+#!lua
+-- queued -> started.  Takes ids from the queues, leases them to one worker and returns their records.
+-- Takes what a doorbell moved into an intermediate list first.  What cannot be claimed is counted:
+-- gone or ended tasks and duplicates of a live lease are dropped, malformed records are quarantined.
+-- KEYS  (none: they follow from the prefix and the names)
+-- ARGV  prefix, worker, now (text), now (seconds, text), lease seconds, most bytes, most tasks,
+--       number of doorbell pairs, queue, id, ..., number of queues, queue, ..., execution ids
+-- returns {claims, dropped, quarantined, 1 while suspended}; a claim is {queue, id, execution, attempt, delivered ranges, record}
+local prefix, worker, now_text, now_seconds = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local lease, most_bytes, most = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local now = tonumber(redis.call('TIME')[1])
+local executions_key = prefix .. ':worker:' .. worker .. ':executions'
+local ENDED = {finished = true, failed = true, stopped = true, canceled = true}
+
+local claims, dropped, quarantined, bytes = {}, 0, 0, 0
+local at = 9
+local doorbells = at
+local pairs_count = tonumber(ARGV[8])
+at = at + 2 * pairs_count
+local queue_count = tonumber(ARGV[at])
+local queues_at = at + 1
+local next_execution = queues_at + queue_count
+
+local function quarantine(queue, id, reason)
+    local shown = string.gsub(string.sub(id, 1, 200), '[^%w_-]', '?')
+    local list = prefix .. ':farpool:quarantine'
+    redis.call('LPUSH', list, cjson.encode({queue = queue, id = shown, reason = reason, at = now}))
+    redis.call('LTRIM', list, 0, 999)
+    redis.call('HINCRBY', prefix .. ':farpool:counters', 'quarantined', 1)
+    quarantined = quarantined + 1
+end
+
+local function is_leased(queue, id)
+    local held = redis.call('ZRANGE', prefix .. ':executions:' .. id, 0, 9)
+    for _, execution in ipairs(held) do
+        local until_ = redis.call('ZSCORE', prefix .. ':wip:' .. queue, id .. ':' .. execution)
+        if until_ and tonumber(until_) > now then return true end
+    end
+    return false
+end
+
+local function drop()
+    redis.call('HINCRBY', prefix .. ':farpool:counters', 'dropped', 1)
+    dropped = dropped + 1
+end
+
+local function claim(queue, id)
+    if #id > 128 or not string.match(id, '^[%w_-]+$') then
+        return quarantine(queue, id, 'the id has other characters than letters, digits, _ and -')
+    end
+    local job = prefix .. ':job:' .. id
+    local kind = redis.call('TYPE', job)['ok']
+    if kind == 'none' then return drop() end
+    if kind ~= 'hash' then return quarantine(queue, id, 'the record is a ' .. kind .. ', not a hash') end
+    if redis.call('HLEN', job) > 200 then return quarantine(queue, id, 'the record has over 200 fields') end
+    if redis.call('HEXISTS', job, 'data') == 0 then return quarantine(queue, id, 'the record has no data') end
+    local status = redis.call('HGET', job, 'status')
+    if ENDED[status] or (status == 'started' and is_leased(queue, id)) then return drop() end
+    local attempt = redis.pcall('HINCRBY', job, 'farpool_attempts', 1)
+    if type(attempt) ~= 'number' then
+        return quarantine(queue, id, 'farpool_attempts is no number')
+    end
+
+    local execution = ARGV[next_execution]
+    next_execution = next_execution + 1
+    local member = id .. ':' .. execution
+    local record = prefix .. ':execution:' .. member
+    redis.call('HSET', record, 'id', execution, 'job_id', id, 'created_at', now_seconds,
+        'last_heartbeat', now_seconds, 'worker_name', worker)
+    redis.call('EXPIRE', record, lease)
+    redis.call('ZADD', prefix .. ':executions:' .. id, now + lease + 60, execution)
+    redis.call('EXPIRE', prefix .. ':executions:' .. id, lease + 60)
+    redis.call('ZADD', prefix .. ':wip:' .. queue, now + lease, member)
+    redis.call('SADD', executions_key, member)
+    redis.call('HSET', job, 'status', 'started', 'started_at', now_text, 'last_heartbeat', now_text,
+        'worker_name', worker)
+    redis.call('PERSIST', job)
+    local fields = redis.call('HGETALL', job)
+    for i = 2, #fields, 2 do bytes = bytes + #fields[i] end
+    local delivered = redis.call('SMEMBERS', prefix .. ':farpool:done:' .. id)
+    claims[#claims + 1] = {queue, id, execution, attempt, delivered, fields}
+end
+
+local suspended = redis.call('EXISTS', prefix .. ':suspended') == 1
+for i = doorbells, doorbells + 2 * pairs_count - 1, 2 do
+    local queue, id = ARGV[i], ARGV[i + 1]
+    if redis.call('LREM', prefix .. ':queue:' .. queue .. ':intermediate', 1, id) == 1 then
+        if suspended then
+            redis.call('LPUSH', prefix .. ':queue:' .. queue, id)
+        else
+            claim(queue, id)
+        end
+    end
+end
+if suspended then return {claims, dropped, quarantined, 1} end
+
+local looked_at = 0  -- junk in a queue must not hold the server for long
+for i = queues_at, queues_at + queue_count - 1 do
+    while #claims < most and bytes < most_bytes and looked_at < most + 100 do
+        local id = redis.call('LPOP', prefix .. ':queue:' .. ARGV[i])
+        if not id then break end
+        looked_at = looked_at + 1
+        claim(ARGV[i], id)
+    end
+end
+if #claims > 0 then
+    redis.call('HSET', prefix .. ':worker:' .. worker, 'state', 'busy', 'last_heartbeat', now_text)
+    redis.call('EXPIRE', prefix .. ':worker:' .. worker, lease + 60)
+    redis.call('EXPIRE', executions_key, lease + 60)
+end
+return {claims, dropped, quarantined, 0}

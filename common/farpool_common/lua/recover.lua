@@ -1,0 +1,81 @@
+#!lua flags=allow-oom
+-- started -> queued, for tasks whose worker died.  Takes over from daemons whose host lease lapsed, then
+-- from single leases that lapsed, then puts ids back that a doorbell moved and nobody claimed.
+-- Removing the lease's member decides who acts, so every daemon may run this at any time.
+-- KEYS  (none: they follow from the prefix and the names)
+-- ARGV  prefix, grace in ms, most tasks, ms after which an unclaimed doorbell id is put back, queue, ...
+-- returns {tasks handed back, daemons declared dead, doorbell ids put back}
+local prefix, grace, budget, stray_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local clock = redis.call('TIME')
+local now, now_ms = tonumber(clock[1]), tonumber(clock[1]) * 1000 + math.floor(clock[2] / 1000)
+local handed_back, dead, put_back = 0, {}, 0
+
+-- True when this call ended the lease `member` of a task that `queue` had.
+local function take(queue, id, execution, member)
+    local job = prefix .. ':job:' .. id
+    if redis.call('ZREM', prefix .. ':wip:' .. queue, member) == 0 then return false end
+    redis.call('DEL', prefix .. ':execution:' .. member)
+    redis.call('ZREM', prefix .. ':executions:' .. id, execution)
+    if redis.call('HGET', job, 'status') ~= 'started' then return false end
+    local abandons = redis.call('HINCRBY', job, 'farpool_abandons', 1)
+    redis.call('HSET', job, 'status', 'queued', 'worker_name', '')
+    -- At once the first time; a task that kills its hosts lets the others go first.
+    redis.call(abandons == 1 and 'LPUSH' or 'RPUSH', prefix .. ':queue:' .. queue, id)
+    redis.call('HINCRBY', prefix .. ':farpool:counters', 'abandoned', 1)
+    handed_back = handed_back + 1
+    return true
+end
+
+local lapsed = redis.call('ZRANGEBYSCORE', prefix .. ':farpool:hosts', '-inf', now_ms - grace, 'LIMIT', 0, 10)
+for _, worker in ipairs(lapsed) do
+    local key = prefix .. ':worker:' .. worker
+    local members = redis.call('SRANDMEMBER', key .. ':executions', budget)
+    for _, member in ipairs(members) do
+        local id, execution = string.match(member, '^([%w_-]+):([%w_-]+)$')
+        local queue = id and redis.call('HGET', prefix .. ':job:' .. id, 'origin')
+        if queue then take(queue, id, execution, member) end
+        redis.call('SREM', key .. ':executions', member)
+        budget = budget - 1
+    end
+    if redis.call('SCARD', key .. ':executions') == 0 then
+        for name in string.gmatch(redis.call('HGET', key, 'queues') or '', '[^,]+') do
+            redis.call('SREM', prefix .. ':workers:' .. name, key)
+        end
+        redis.call('SREM', prefix .. ':workers', key)
+        redis.call('ZREM', prefix .. ':farpool:hosts', worker)
+        redis.call('DEL', prefix .. ':farpool:host:' .. worker, key)
+        dead[#dead + 1] = worker
+    end
+    if budget <= 0 then break end
+end
+
+for i = 5, #ARGV do
+    local queue = ARGV[i]
+    local started = prefix .. ':wip:' .. queue
+    if budget > 0 then
+        for _, member in ipairs(redis.call('ZRANGEBYSCORE', started, '-inf', now, 'LIMIT', 0, budget)) do
+            local id, execution = string.match(member, '^([%w_-]+):([%w_-]+)$')
+            -- Leases of stock RQ workers are left to RQ's own maintenance, which may fail the job instead.
+            if id and redis.call('HEXISTS', prefix .. ':job:' .. id, 'farpool_attempts') == 1 then
+                take(queue, id, execution, member)
+            end
+            budget = budget - 1
+        end
+    end
+    local intermediate, strays = prefix .. ':queue:' .. queue .. ':intermediate', prefix .. ':farpool:strays'
+    for _, id in ipairs(redis.call('LRANGE', intermediate, 0, 99)) do
+        local name = queue .. ' ' .. id
+        local seen = redis.call('ZSCORE', strays, name)
+        if not seen then
+            redis.call('ZADD', strays, now_ms, name)
+        elseif now_ms - tonumber(seen) >= stray_ms then
+            redis.call('ZREM', strays, name)
+            if redis.call('LREM', intermediate, 1, id) == 1 then
+                redis.call('LPUSH', prefix .. ':queue:' .. queue, id)
+                put_back = put_back + 1
+            end
+        end
+    end
+end
+redis.call('ZREMRANGEBYSCORE', prefix .. ':farpool:strays', '-inf', now_ms - 60000)
+return {handed_back, dead, put_back}

@@ -1,0 +1,13 @@
+#!lua flags=allow-oom
+-- intermediate -> queued.  A daemon that stops puts the ids back that its doorbells had moved.
+-- KEYS  intermediate list, queue list
+-- ARGV  id, ...
+-- returns how many were put back
+local moved = 0
+for _, id in ipairs(ARGV) do
+    if redis.call('LREM', KEYS[1], 1, id) == 1 then
+        redis.call('LPUSH', KEYS[2], id)
+        moved = moved + 1
+    end
+end
+return moved

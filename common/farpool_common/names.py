@@ -1,0 +1,117 @@
+"""Names of functions and classes that mean the same in every process.
+
+A name is `module:qualname`.  Code in the script that was started lives in `__main__`; its name on the
+wire is the module under which other processes can import the same file.
+"""
+
+import builtins
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from farpool_common.errors import DecodeError, FunctionNotImportableError
+
+
+def main_module_name() -> str | None:
+    """The name under which another process can import `__main__`, or None (a notebook, `python -c`)."""
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:
+        name: str = spec.name
+        return name.removesuffix(".__main__") if name.endswith(".__main__") else name
+    file = getattr(main, "__file__", None)
+    if file is None or "." in Path(file).stem:
+        return None
+    return Path(file).stem
+
+
+def main_folder() -> Path | None:
+    """The folder of the script that was started, where `main_module_name` can be imported."""
+    main = sys.modules.get("__main__")
+    file = getattr(main, "__file__", None)
+    if file is None or getattr(main, "__spec__", None) is not None:
+        return None
+    return Path(file).resolve().parent
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """`module:qualname` under which workers import a function.
+
+    Raises FunctionNotImportableError for lambdas, closures, bound methods and what was typed into an
+    interactive session, and says what to do.
+    """
+    if isinstance(function, partial):
+        raise TypeError("take a partial apart with `unwrapped` first")
+    module, qualname = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    if module is None and qualname is None:  # NumPy's ufuncs carry only a __name__
+        module, qualname = _home_of(function)
+    described = f"{module}.{qualname}" if qualname else repr(function)
+    if not isinstance(module, str) or not isinstance(qualname, str):
+        raise _not_importable(described, "it is no function of a module")
+    if "<" in qualname:
+        what = "a lambda" if "<lambda>" in qualname else "defined inside another function"
+        raise _not_importable(described, f"it is {what}")
+    if module == "__main__":
+        portable = main_module_name()
+        if portable is None:
+            raise _not_importable(described, "it was defined in an interactive session")
+        return f"{portable}:{qualname}"
+    if _lookup(module, qualname) is None:
+        raise _not_importable(described, f"{module} has no attribute {qualname!r}")
+    return f"{module}:{qualname}"
+
+
+def unwrapped(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+    """A call of a `functools.partial` as the call it stands for."""
+    while isinstance(function, partial):
+        function, args, kwargs = function.func, function.args + args, {**function.keywords, **kwargs}
+    return function, args, kwargs
+
+
+def class_name(found: type) -> str:
+    """`module:qualname` of a class, portable when it lives in `__main__`."""
+    module = found.__module__
+    if module in ("__main__", "__mp_main__"):
+        module = main_module_name() or module
+    return f"{module}:{found.__qualname__}"
+
+
+def loaded_class(name: str) -> type:
+    """A class by name, from builtins and modules that are already imported; imports nothing.
+
+    Raises DecodeError.
+    """
+    module, _, qualname = name.partition(":")
+    if module == main_module_name():
+        module = "__main__"
+    found = getattr(builtins, qualname, None) if module == "builtins" else _lookup(module, qualname)
+    if not isinstance(found, type):
+        raise DecodeError(f"class {name} is not loaded here: import its module before reading the value")
+    return found
+
+
+def _lookup(module: str, qualname: str) -> Any:
+    found: Any = sys.modules.get(module)
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _home_of(function: Any) -> tuple[str | None, str | None]:
+    """Module and name of a callable that does not know its module (a NumPy ufunc)."""
+    name = getattr(function, "__name__", None)
+    module = type(function).__module__
+    if isinstance(name, str) and _lookup(module, name) is function:
+        return module, name
+    return None, None
+
+
+def _not_importable(function: str, why: str) -> FunctionNotImportableError:
+    return FunctionNotImportableError(
+        f"workers import functions by name, and {function} has none: {why}. Move it to the top level of a "
+        f"module (or of the script that you run). Nothing was sent."
+    )

@@ -1,0 +1,182 @@
+"""Tasks as the broker hands them over: new ones from a producer, claimed ones to a worker."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from farpool_common.errors import DecodeError, MalformedTaskError
+from farpool_common.payload import Part, unpack_parts
+
+Ranges = tuple[tuple[int, int], ...]
+"""Half-open ranges of call indices, ascending and apart."""
+
+_Default = TypeVar("_Default", int, None)
+
+DEFAULT_RETRIES = 3
+"""How often a call whose worker was lost runs again, unless the producer says otherwise."""
+
+RQ_RESULT_SECONDS = 500
+RQ_TIMEOUT_SECONDS = 180
+"""What RQ's own worker assumes for a job that does not say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTask:
+    """A task to enqueue.  `reply` is the stream its outcomes go to (None: RQ's result stream);
+    `limit` is the time limit of each call and `timeout` RQ's limit for the whole job, in seconds."""
+
+    id: str
+    data: bytes
+    description: str
+    label: str
+    reply: str | None = None
+    calls: int = 1
+    limit: float | None = None
+    retries: int = DEFAULT_RETRIES
+    parts: Sequence[Part] = ()
+    timeout: int = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A claimed task: this worker holds its lease until it finishes, fails or releases it."""
+
+    id: str
+    execution: str
+    queue: str
+    data: bytes
+    attempt: int
+    abandons: int
+    reply: str | None
+    calls: int
+    remaining: Ranges
+    parts: Sequence[Part]
+    limit: float | None
+    retries: int
+    label: str
+    result_seconds: int
+    failure_seconds: int | None
+
+    @property
+    def member(self) -> str:
+        """The lease's member in the started registry: the fence of every later transition."""
+        return f"{self.id}:{self.execution}"
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """A claimed record that cannot be run; its lease is ours, so it can be failed."""
+
+    id: str
+    execution: str
+    queue: str
+    reply: str | None
+    attempt: int
+    reason: str
+
+
+def parse_task(
+    queue: str,
+    task_id: str,
+    execution: str,
+    attempt: int,
+    delivered: Iterable[bytes],
+    record: Mapping[bytes, bytes],
+    prefix: str,
+) -> Task | Malformed:
+    """Read a record as the wire has it.  Total: whatever the bytes are, a value comes back."""
+    reply = record.get(b"farpool_reply")
+    try:
+        return _task(queue, task_id, execution, attempt, delivered, record, prefix)
+    except (MalformedTaskError, DecodeError) as error:
+        reply_name = reply.decode("utf-8", "replace") if reply else None
+        return Malformed(task_id, execution, queue, reply_name, attempt, str(error))
+
+
+def _task(
+    queue: str,
+    task_id: str,
+    execution: str,
+    attempt: int,
+    delivered: Iterable[bytes],
+    record: Mapping[bytes, bytes],
+    prefix: str,
+) -> Task:
+    reply = _text(record, b"farpool_reply")
+    if reply is not None and not reply.startswith(f"{prefix}:farpool:reply:"):
+        raise MalformedTaskError(f"farpool_reply names a key that is no reply stream: {reply[:80]!r}")
+    calls = _integer(record, b"farpool_calls", 1)
+    if not 1 <= calls <= 100_000:
+        raise MalformedTaskError(f"farpool_calls is {calls}, not 1 to 100,000")
+    return Task(
+        id=task_id,
+        execution=execution,
+        queue=queue,
+        data=record[b"data"],
+        attempt=attempt,
+        abandons=_integer(record, b"farpool_abandons", 0),
+        reply=reply,
+        calls=calls,
+        remaining=without(((0, calls),), _ranges(delivered)),
+        parts=unpack_parts(record.get(b"farpool_parts", b""), prefix),
+        limit=_limit(record, reply is not None),
+        retries=_integer(record, b"farpool_retries", DEFAULT_RETRIES),
+        label=_text(record, b"farpool_label") or _text(record, b"description") or "",
+        result_seconds=_integer(record, b"result_ttl", RQ_RESULT_SECONDS),
+        failure_seconds=_integer(record, b"failure_ttl", None),
+    )
+
+
+def _text(record: Mapping[bytes, bytes], field: bytes) -> str | None:
+    raw = record.get(field)
+    return None if raw is None else raw.decode("utf-8", "replace")
+
+
+def _integer(record: Mapping[bytes, bytes], field: bytes, default: _Default) -> int | _Default:
+    raw = record.get(field)
+    if raw is None:
+        return default
+    if not re.fullmatch(rb"-?[0-9]{1,15}", raw):
+        raise MalformedTaskError(f"{field.decode()} is {raw[:40]!r}, not a whole number")
+    return int(raw)
+
+
+def _limit(record: Mapping[bytes, bytes], is_chunk: bool) -> float | None:
+    if is_chunk:
+        raw = record.get(b"farpool_limit")
+        if raw is None:
+            return None
+        if not re.fullmatch(rb"[0-9]{1,9}(\.[0-9]{1,9})?", raw) or float(raw) <= 0:
+            raise MalformedTaskError(f"farpool_limit is {raw[:40]!r}, not a number of seconds")
+        return float(raw)
+    timeout = _integer(record, b"timeout", RQ_TIMEOUT_SECONDS)
+    return float(timeout) if timeout > 0 else None
+
+
+def _ranges(delivered: Iterable[bytes]) -> Ranges:
+    """Ranges that `deliver` noted; what is no range is left out, so its calls run again."""
+    found = []
+    for raw in delivered:
+        match = re.fullmatch(rb"([0-9]{1,9})-([0-9]{1,9})", raw)
+        if match:
+            found.append((int(match[1]), int(match[2])))
+    return tuple(sorted(found))
+
+
+def without(ranges: Iterable[tuple[int, int]], taken: Iterable[tuple[int, int]]) -> Ranges:
+    """What is left of `ranges` when `taken` is removed."""
+    left = list(ranges)
+    for first, stop in taken:
+        left = [
+            piece
+            for start, end in left
+            for piece in ((start, min(end, first)), (max(start, stop), end))
+            if piece[0] < piece[1]
+        ]
+    return tuple(left)
+
+
+def count(ranges: Iterable[tuple[int, int]]) -> int:
+    """How many calls the ranges hold."""
+    return sum(stop - first for first, stop in ranges)

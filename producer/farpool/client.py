@@ -1,0 +1,160 @@
+"""What an executor runs: a sender, a listener, and what they share."""
+
+import atexit
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from farpool.lane import Call, Lane
+from farpool.listener import Listener
+from farpool.live import LiveSlots
+from farpool.options import CallOptions
+from farpool.outbox import Outbox
+from farpool.pace import Pace
+from farpool.sender import Sender
+from farpool.shipment import Route, Source
+from farpool.shipments import Shipments
+from farpool.watch import Watch
+from farpool_common.broker import ProducerBroker
+from farpool_common.chunk import Initializer
+from farpool_common.errors import FarpoolError
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """What a client is made with."""
+
+    place: str
+    max_workers: int | None = None
+    initializer: Initializer | None = None
+
+
+class Client:
+    """Two threads, started with the first call, that end when all is done after `close`."""
+
+    def __init__(self, broker: ProducerBroker, settings: ClientSettings) -> None:
+        self._broker, self._settings = broker, settings
+        self._pid = os.getpid()
+        self._gate = threading.Lock()
+        self._closing = self._is_finished = False
+        self._threads: list[threading.Thread] = []
+        self._paces: dict[str, Pace] = {}
+        self._reply = broker.keys.reply(secrets.token_hex(16))
+        self._outbox = Outbox()
+        self._shipments = Shipments(broker, self._outbox)
+        self.live = LiveSlots(broker, settings.max_workers)
+        self._sender = Sender(broker, self._reply, self._outbox, self._shipments, settings.max_workers)
+        watch = Watch(broker, self._shipments, settings.place)
+        self._listener = Listener(broker, self._reply, self._outbox, self._shipments, watch)
+
+    @property
+    def is_closing(self) -> bool:
+        """True since `close`."""
+        return self._closing
+
+    def route(self, function: Callable[..., Any], name: str, options: CallOptions) -> Route:
+        """What all calls of this function under these options share."""
+        self.live.want(options.queue)
+        pace = self._paces.setdefault(name, Pace())
+        slots = partial(self.live.slots, options.queue)
+        return Route(function, name, options, self._settings.initializer, pace, slots)
+
+    def open_lane(self, route: Route) -> Lane:
+        """A lane for submitted calls."""
+        lane = Lane(route)
+        self._outbox.add(lane)
+        return lane
+
+    def accept(self, lane: Lane, call: Call) -> None:
+        """Take a submitted call.  Raises RuntimeError after `close`."""
+        with self._gate:
+            self._check_open()
+            lane.append(call)
+        if self._sender.is_quiet():
+            self._sender.send_now()
+        else:
+            self._outbox.wake()
+
+    def run(self, source: Source) -> None:
+        """Take tasks from this source until it is over.  Raises RuntimeError after `close`."""
+        with self._gate:
+            self._check_open()
+            self._outbox.add(source)
+
+    def wake(self) -> None:
+        """A source has more to send."""
+        self._outbox.wake()
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        if not self._threads:
+            self._start()
+
+    def _start(self) -> None:
+        # Daemon threads: an interpreter that ends without `close` waits in the hook below, which runs
+        # before an embedded server of this process is stopped since it is registered later.
+        atexit.register(self.close)
+        for name, run in (("sender", self._send), ("listener", self._listen)):
+            thread = threading.Thread(target=run, name=f"farpool-{name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _send(self) -> None:
+        self._sender.run(self.live, self._is_over)
+        self._finish()
+
+    def _listen(self) -> None:
+        self._listener.run(lambda: self._is_finished, self._after_outcomes)
+
+    def _after_outcomes(self) -> None:
+        """Outcomes came: slots are free for what waits, or all is done."""
+        if self._closing or self._outbox.has_waiting():
+            self._outbox.wake()
+
+    def _is_over(self) -> bool:
+        return self._closing and not len(self._shipments) and self._sender.is_idle()
+
+    def _finish(self) -> None:
+        """Leave nothing on the server, and end the listener: closing the broker ends its read."""
+        self._is_finished = True
+        try:
+            self._broker.drop_reply(self._reply)
+        except FarpoolError:  # the stream expires by itself
+            pass
+        self._broker.close()
+        self._shipments.present.set()
+        self._listener.backoff.hurry()
+        atexit.unregister(self.close)
+
+    def cancel_waiting(self) -> None:
+        """Cancel every call that no worker has begun."""
+        self._outbox.cancel_all()
+        self._shipments.cancel_unstarted()
+
+    def cancel_all(self) -> None:
+        """Cancel every call that has no result; running ones are stopped."""
+        self._outbox.cancel_all()
+        self._shipments.cancel_all()
+        self._sender.backoff.hurry()
+
+    def close(self, wait: bool = True) -> None:
+        """Take no more calls, and end when those taken are done; `wait` for that.
+
+        In a process forked from the one that made it, it does nothing: the threads are not here.
+        """
+        if os.getpid() != self._pid:
+            return
+        with self._gate:
+            self._closing = True
+            threads = list(self._threads)
+        if not threads:
+            self._finish()
+        self._outbox.wake()
+        for thread in threads if wait else ():
+            if thread is not threading.current_thread():
+                thread.join()

@@ -1,0 +1,58 @@
+"""Which server an executor uses, and the connection to it.  The environment is read here only."""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from urllib.parse import urlsplit
+
+from farpool_common.address import Address, find_address, prefix_from
+from farpool_common.broker import ProducerBroker
+from farpool_common.keys import Keys
+
+PROBE_SECONDS = 1.0
+"""How long a server on this machine may take to accept a connection."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the server is and below which prefix its keys lie."""
+
+    url: str = field(repr=False)
+    place: str
+    prefix: str
+
+    def broker(self) -> ProducerBroker:
+        """A new broker with its own connections."""
+        return ProducerBroker(self.url, Keys(self.prefix))
+
+
+def find_server(url: str | None, environ: Mapping[str, str] | None = None) -> Server:
+    """The server by the argument or the environment; without either, localhost or an embedded one.
+
+    Raises SettingsError, and whatever starting an embedded server raises.
+    """
+    environ = os.environ if environ is None else environ
+    address = find_address(url, environ)
+    if address.source == "default" and not _answers(address):
+        address = find_address(_embedded_url(), environ)
+    return Server(address.url, address.masked, prefix_from(environ))
+
+
+def _answers(address: Address) -> bool:
+    """True when something listens on localhost."""
+    parts = urlsplit(address.url)
+    try:
+        socket.create_connection((parts.hostname or "localhost", parts.port or 6379), PROBE_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _embedded_url() -> str:
+    """The URL of this process's own server and worker, started when they are first needed."""
+    process_pool: Callable[[], object] = import_module("farpool.embedded").process_pool
+    url = getattr(process_pool(), "url", None)
+    assert isinstance(url, str)
+    return url

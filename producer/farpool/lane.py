@@ -1,0 +1,155 @@
+"""Submitted calls of one function that wait to be gathered into tasks."""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from farpool.future import Future, link, settle_all
+from farpool.origin import Origin, error_of
+from farpool.pace import MOST_CALLS, TASK_SECONDS
+from farpool.shipment import Route, Shipment
+from farpool_common.chunk import Chunk, Outcome
+
+Call = tuple[Future[Any], tuple[Any, ...], dict[str, Any]]
+
+HOLD_SECONDS = 0.05
+"""How long single calls wait for a measurement before twice as many may be on their way."""
+
+GATHER_SECONDS = 0.001
+"""While every slot has work, calls gather this long before they become a task that is not full."""
+
+
+class Lane:
+    """Calls of one route, in the order of their submission.
+
+    Calls of a function that is known to be quick leave as tasks of several calls.  Calls of a slow or
+    unknown one leave alone, twice as many as there are slots; the rest waits here for the first
+    measurement.  So that nothing is held back for long, that bound doubles every 50 ms; slots never idle,
+    since the bound is above their number from the start.
+    """
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self.in_flight: set[str] = set()
+        self.due_at = math.inf
+        self._calls: deque[Call] = deque()
+        self.append = self._calls.append
+        self._held_at: float | None = None
+        self._taken_at = 0.0
+
+    def has_waiting(self) -> bool:
+        """True while there are calls that were not taken."""
+        return bool(self._calls)
+
+    def is_over(self) -> bool:
+        """False: a function may always be called again."""
+        return False
+
+    def take(self, now: float) -> Shipment | None:
+        """The next task worth sending now; None when there is none, or none until `due_at`."""
+        self.due_at = math.inf
+        if not self._calls:
+            return None
+        size = self.route.pace.calls_within(TASK_SECONDS, MOST_CALLS) or 1
+        size = self._alone(now) if size == 1 else self._together(size, now)
+        return self._shipment(size, now) if size else None
+
+    def _alone(self, now: float) -> int:
+        """1, or 0 while as many single calls are on their way as may be now."""
+        bound = 2 * self.route.slots()
+        if len(self.in_flight) < bound:
+            self._held_at = None
+            return 1
+        if self._held_at is None:
+            self._held_at = now
+        doublings = int((now - self._held_at) / HOLD_SECONDS)
+        if len(self.in_flight) < bound << min(doublings, 30):
+            return 1
+        self.due_at = self._held_at + (doublings + 1) * HOLD_SECONDS
+        return 0
+
+    def _together(self, most: int, now: float) -> int:
+        """A fair share for each slot that has room; a full task, or what gathered in 1 ms, when none has."""
+        room = 2 * self.route.slots() - len(self.in_flight)
+        if room > 0:
+            return min(most, math.ceil(len(self._calls) / room))
+        if len(self._calls) < most and now < self._taken_at + GATHER_SECONDS:
+            self.due_at = self._taken_at + GATHER_SECONDS
+            return 0
+        return most
+
+    def _shipment(self, size: int, now: float) -> Shipment | None:
+        calls = self._pop(size)
+        if not calls:
+            return None
+        self._taken_at = now
+        futures, rows, keywords = zip(*calls, strict=True)
+        shipment = Shipment(self.route, _chunk(self.route, rows, keywords), Gathered(futures), self)
+        self.in_flight.add(shipment.id)
+        return shipment
+
+    def _pop(self, size: int) -> list[Call]:
+        """Up to `size` calls that are not cancelled."""
+        found: list[Call] = []
+        while self._calls and len(found) < size:
+            call = self._calls.popleft()
+            if call[0].is_wanted():
+                found.append(call)
+        return found
+
+    def cancel(self) -> None:
+        """Cancel all calls that wait."""
+        while self._calls:
+            try:
+                self._calls.popleft()[0].cancel()
+            except IndexError:  # the sender took the last one meanwhile
+                return
+
+
+def _chunk(route: Route, rows: Sequence[tuple[Any, ...]], keywords: Sequence[dict[str, Any]]) -> Chunk:
+    kwargs = {index: words for index, words in enumerate(keywords) if words}
+    if len(set(map(len, rows))) == 1 and rows[0]:
+        # One list per argument is quicker to encode and smaller than one per call.
+        return route.chunk(columns=[list(column) for column in zip(*rows, strict=True)], kwargs=kwargs)
+    return route.chunk(rows=[list(row) for row in rows], kwargs=kwargs)
+
+
+class Gathered:
+    """The futures of the calls of one task."""
+
+    def __init__(self, futures: Sequence[Future[Any]]) -> None:
+        self._futures = futures
+
+    def link(self, shipment: Shipment) -> None:
+        """Let the futures know their task."""
+        link(self._futures, shipment)
+
+    def deliver(self, outcome: Outcome, origin: Origin) -> None:
+        """Settle the futures of some calls."""
+        first = outcome.first
+        futures = self._futures[first : first + len(outcome.values)]
+        if not outcome.failures:
+            settle_all(futures, outcome.values, origin)
+            return
+        for index, (future, value) in enumerate(zip(futures, outcome.values, strict=False), first):
+            failure = outcome.failures.get(index)
+            if failure is None:
+                future.settle(value, origin)
+            else:
+                future.fail(error_of(failure, origin), origin)
+
+    def refuse(self, index: int, error: BaseException) -> None:
+        """This call cannot be sent."""
+        self._futures[index].fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """Fail every future that has no result."""
+        for future in self._futures:
+            if future.is_wanted():
+                future.fail(error)
+
+    def cancel(self) -> None:
+        """Cancel every future that has no result."""
+        for future in self._futures:
+            future.cancel()

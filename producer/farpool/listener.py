@@ -1,0 +1,148 @@
+"""Receives outcomes and hands them to the calls that wait for them."""
+
+import logging
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+from farpool.backoff import Backoff
+from farpool.origin import Origin
+from farpool.outbox import Outbox
+from farpool.shipment import Shipment
+from farpool.shipments import Shipments
+from farpool.watch import Watch
+from farpool_common.broker import OUTAGES, ProducerBroker, Reply
+from farpool_common.chunk import Outcome, decode_outcome
+from farpool_common.errors import DecodeError, FarpoolError, TaskLostError
+from farpool_common.payload import Part
+
+logger = logging.getLogger("farpool")
+
+BLOCK_MS = 1_000
+"""How long one read waits for an outcome; between reads the listener looks after what is missing."""
+
+
+class Listener:
+    """One thread reads the reply stream.  Nothing that arrives or fails ends it."""
+
+    def __init__(
+        self, broker: ProducerBroker, reply: str, outbox: Outbox, shipments: Shipments, watch: Watch
+    ) -> None:
+        self._broker, self._reply, self._outbox, self._shipments = broker, reply, outbox, shipments
+        self._watch = watch
+        self._after = "0"
+        self.backoff = Backoff()
+
+    def run(self, is_over: Callable[[], bool], wake: Callable[[], None]) -> None:
+        """Receive until `is_over`; `wake` is called after each read that brought something."""
+        while not is_over():
+            try:
+                if self._read(BLOCK_MS):
+                    wake()
+                self._look_after()
+                self.backoff.reset()
+            except OUTAGES as error:
+                self._wait(error, is_over)
+            except Exception:  # a bug: say so, and go on for the sake of all other calls
+                logger.exception("the listener goes on after an error")
+                self._wait(None, is_over)
+
+    def _wait(self, error: Exception | None, is_over: Callable[[], bool]) -> None:
+        if is_over():
+            return
+        if error is not None and not self.backoff.is_on and len(self._shipments):
+            logger.warning(
+                "%s. %d tasks wait for it; their results are read when it is back.", error, len(self._shipments)
+            )
+        self.backoff.wait()
+
+    def _read(self, block_ms: int) -> int:
+        """Take in what has arrived.  An outage leaves the rest to the next read."""
+        replies = self._broker.read_replies(self._reply, self._after, block_ms)
+        for reply in replies:
+            self._accept(reply)
+            self._after = reply.entry_id
+        return len(replies)
+
+    def _look_after(self) -> None:
+        """See to tasks without a word for long; sleep while there are none at all."""
+        now = monotonic()
+        self._watch.warn_when_nobody_listens(now)
+        suspects = self._watch.without_record(now)
+        if suspects:
+            # The end of a task and its last outcome are written together, so whoever has no record by now
+            # has its outcome in the stream already, or none will ever come.
+            while self._read(1):
+                pass
+            for shipment in suspects:
+                self._lost(shipment)
+        if not len(self._shipments):
+            self._sleep()
+
+    def _lost(self, shipment: Shipment) -> None:
+        if shipment in self._shipments:
+            self._shipments.fail(shipment, _lost_error(shipment))
+            self._outbox.wake()
+
+    def _sleep(self) -> None:
+        """Until something is sent.  One read without a block first takes in what is left."""
+        self._shipments.present.clear()
+        if len(self._shipments) == 0:
+            self._shipments.present.wait()
+
+    def _accept(self, reply: Reply) -> None:
+        shipment = self._shipments.get(reply.task_id)
+        if shipment is not None:
+            shipment.status = "started"
+            if reply.envelope:
+                self._deliver(shipment, reply)
+            if reply.last:
+                self._end(shipment)
+        self._forget(reply.parts)
+
+    def _deliver(self, shipment: Shipment, reply: Reply) -> None:
+        """Hand over one outcome.  One that cannot be read fails its calls when the task ends."""
+        try:
+            outcome = decode_outcome(reply.envelope, [self._broker.fetch(part) for part in reply.parts])
+            if not 0 <= outcome.first <= outcome.first + len(outcome.values) <= shipment.calls:
+                raise DecodeError(f"an outcome speaks of calls that task {shipment.id} does not have")
+        except OUTAGES:
+            raise
+        except FarpoolError as error:
+            shipment.trouble = error
+            return
+        self._learn(shipment, outcome)
+        shipment.sink.deliver(outcome, Origin(reply.task_id, reply.host, reply.attempt, outcome.pid))
+
+    def _learn(self, shipment: Shipment, outcome: Outcome) -> None:
+        calls = len(outcome.values)
+        shipment.delivered += calls
+        if calls > len(outcome.failures):
+            shipment.route.pace.learn(outcome.seconds, calls)
+
+    def _end(self, shipment: Shipment) -> None:
+        if shipment.trouble is not None or shipment.delivered < shipment.calls:
+            shipment.sink.fail(shipment.trouble or _incomplete_error(shipment))
+        self._shipments.land(shipment)
+
+    def _forget(self, parts: Sequence[Part]) -> None:
+        if not parts:
+            return
+        try:
+            self._broker.forget(parts)
+        except FarpoolError as error:  # they expire by themselves
+            logger.debug("buffers were not removed: %s", error)
+
+
+def _lost_error(shipment: Shipment) -> TaskLostError:
+    return TaskLostError(
+        f"the server has no record of task {shipment.id} ({shipment.route.name}) any more. Was it flushed, "
+        f"restarted without its data (appendonly yes keeps it), or allowed to evict keys (set "
+        f"maxmemory-policy noeviction)? `farpool doctor` tells. Submit the call again."
+    )
+
+
+def _incomplete_error(shipment: Shipment) -> TaskLostError:
+    return TaskLostError(
+        f"task {shipment.id} ({shipment.route.name}) ended without an outcome for this call: what its worker "
+        f"wrote was removed from the server before it was read. Submit the call again."
+    )

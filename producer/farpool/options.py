@@ -1,0 +1,34 @@
+"""How calls are run: what `Executor.options` takes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from farpool_common.errors import SettingsError
+from farpool_common.task import DEFAULT_RETRIES
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallOptions:
+    """The queue, the time limit in seconds, and how often a call whose worker was lost runs again."""
+
+    queue: str = "default"
+    timeout: float | None = None
+    retries: int = DEFAULT_RETRIES
+    keep: float | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.queue, str) or not self.queue:
+            raise SettingsError(f"queue is the name of a queue, not {self.queue!r}")
+        if self.timeout is not None and not (_is_number(self.timeout) and self.timeout > 0):
+            raise SettingsError(f"timeout is a number of seconds above 0, or None, not {self.timeout!r}")
+        if not isinstance(self.retries, int) or isinstance(self.retries, bool) or self.retries < 0:
+            raise SettingsError(f"retries is a whole number, 0 for never again, not {self.retries!r}")
+        if self.keep is not None:
+            raise SettingsError(
+                "keep= needs results that stay on the server; a future's result is handed over and removed. "
+                "It comes with background jobs, which are not built yet."
+            )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

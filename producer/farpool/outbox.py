@@ -1,0 +1,74 @@
+"""What waits to be sent: sources of tasks, and the ids of tasks to cancel."""
+
+import math
+import threading
+from collections import deque
+
+from farpool.shipment import Shipment, Source
+
+MOST_TASKS = 256
+"""Tasks collected at once, so that one round neither takes long nor makes a large command."""
+
+
+class Outbox:
+    """Any thread adds and wakes; only the holder of the sender's lock collects."""
+
+    def __init__(self) -> None:
+        self.cancellations: deque[str] = deque()
+        self._sources: tuple[Source, ...] = ()  # replaced, never changed, so that any thread may read it
+        self._changing = threading.Lock()
+        self._turn = 0
+        self._awake = threading.Event()
+
+    def add(self, source: Source) -> None:
+        """Take tasks from this source from now on."""
+        with self._changing:
+            self._sources = (*self._sources, source)
+        self.wake()
+
+    def wake(self) -> None:
+        """There may be something to send."""
+        if not self._awake.is_set():
+            self._awake.set()
+
+    def cancel(self, task_id: str) -> None:
+        """Have this task cancelled on the server."""
+        self.cancellations.append(task_id)
+        self.wake()
+
+    def wait(self, now: float) -> None:
+        """Sleep until somebody calls `wake`, or until a source that held calls back is due."""
+        due_at = min((source.due_at for source in self._sources), default=math.inf)
+        self._awake.wait(None if due_at == math.inf else max(0.0, due_at - now))
+        # Cleared before anything is collected: whatever is added from here on wakes us again.
+        self._awake.clear()
+
+    def has_waiting(self) -> bool:
+        """True while there are calls that were not taken."""
+        return any(source.has_waiting() for source in self._sources)
+
+    def collect(self, now: float, most: int = MOST_TASKS) -> list[Shipment]:
+        """Up to `most` tasks worth sending now, one from each source in turn."""
+        found: list[Shipment] = []
+        turn = deque(self._sources)
+        turn.rotate(-self._turn)
+        self._turn += 1
+        while turn and len(found) < most:
+            source = turn.popleft()
+            shipment = source.take(now)
+            if shipment is not None:
+                found.append(shipment)
+                turn.append(source)
+        self._remove_ended()
+        return found
+
+    def _remove_ended(self) -> None:
+        if any(source.is_over() for source in self._sources):
+            with self._changing:
+                self._sources = tuple(source for source in self._sources if not source.is_over())
+
+    def cancel_all(self) -> None:
+        """Cancel every call that was not taken."""
+        for source in self._sources:
+            source.cancel()
+        self.wake()

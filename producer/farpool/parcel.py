@@ -1,0 +1,93 @@
+"""A task in its wire form, from encoding until the server has it."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from farpool.arguments import sifted
+from farpool.shipment import Shipment
+from farpool_common.broker import ProducerBroker
+from farpool_common.chunk import RUNNER, encode_chunk
+from farpool_common.codec import Encoded, Serializer
+from farpool_common.payload import Part
+from farpool_common.task import NewTask
+
+MOST_BYTES = 4 * 1024 * 1024
+"""Bytes in one enqueue, so that no command holds the server for long."""
+
+MOST_TASKS = 256
+
+_STORED_SECONDS = 1800.0
+"""Buffers on the server expire after an hour unless their task follows; we write them again before."""
+
+
+class Parcel:
+    """An encoded task, and where its large buffers are stored."""
+
+    def __init__(self, shipment: Shipment, encoded: Encoded) -> None:
+        self.shipment, self._encoded = shipment, encoded
+        self._parts: Sequence[Part] = ()
+        self._stored_at: float | None = None
+
+    @property
+    def has_buffers(self) -> bool:
+        """True when large buffers go to the server before the task."""
+        return bool(self._encoded.buffers)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the task's record."""
+        return len(self._encoded.envelope)
+
+    def store(self, broker: ProducerBroker, now: float) -> None:
+        """Write the large buffers, unless they are there."""
+        if not self.has_buffers or (self._stored_at is not None and now < self._stored_at + _STORED_SECONDS):
+            return
+        self._parts = broker.store(self.shipment.id, self._encoded.buffers)
+        self._stored_at = now
+
+    def task(self, reply: str) -> NewTask:
+        """What the broker enqueues."""
+        shipment, options = self.shipment, self.shipment.route.options
+        parts = [[part.key, part.nbytes, part.checksum] for part in self._parts]
+        name = shipment.route.name
+        return NewTask(
+            id=shipment.id,
+            data=Serializer.dumps([RUNNER, None, [self._encoded.envelope, parts], {}]),
+            description=f"{name} ({shipment.calls:,} call{'s' if shipment.calls > 1 else ''})",
+            label=name,
+            reply=reply,
+            calls=shipment.calls,
+            limit=options.timeout,
+            retries=options.retries,
+            parts=self._parts,
+        )
+
+
+def packed(shipment: Shipment) -> Parcel | None:
+    """The task encoded; calls with arguments that cannot travel fail.  None when no call is left."""
+    sound: Shipment | None = shipment
+    try:
+        assert shipment.chunk is not None
+        encoded = encode_chunk(shipment.chunk)
+    except Exception as error:  # EncodeError, or whatever an argument's own methods raise
+        sound = sifted(shipment, error)
+        if sound is None or sound.chunk is None:
+            return None
+        encoded = encode_chunk(sound.chunk)
+    sound.route.pace.learn_size(encoded.nbytes, sound.calls)
+    sound.chunk = None  # the arguments live on in `encoded` only
+    return Parcel(sound, encoded)
+
+
+def batches(parcels: Sequence[Parcel]) -> list[list[Parcel]]:
+    """Parcels of one queue that go in one command each."""
+    found: list[list[Parcel]] = []
+    for _, run in groupby(parcels, key=lambda parcel: parcel.shipment.route.options.queue):
+        nbytes = MOST_BYTES
+        for parcel in run:
+            if nbytes + parcel.nbytes > MOST_BYTES or len(found[-1]) >= MOST_TASKS:
+                found.append([])
+                nbytes = 0
+            found[-1].append(parcel)
+            nbytes += parcel.nbytes
+    return found

@@ -1,0 +1,135 @@
+"""Encodes tasks and hands them to the server, however long that takes."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+
+from farpool.backoff import Backoff
+from farpool.live import LiveSlots
+from farpool.outbox import MOST_TASKS, Outbox
+from farpool.parcel import Parcel, batches, packed
+from farpool.shipments import Shipments
+from farpool_common.broker import OUTAGES, ProducerBroker
+
+logger = logging.getLogger("farpool")
+
+QUIET_SECONDS = 0.0001
+"""A submit that comes later than this after the last one was sent, with nothing on its way, is no part of
+a burst: it is sent at once (guess)."""
+
+MOST_CANCELLATIONS = 1_000
+
+
+class Sender:
+    """One thread sends; a lone submit may do it itself, under the same lock."""
+
+    def __init__(
+        self, broker: ProducerBroker, reply: str, outbox: Outbox, shipments: Shipments, most: int | None
+    ) -> None:
+        self._broker, self._reply, self._outbox, self._shipments = broker, reply, outbox, shipments
+        self._most = most
+        self._lock = threading.Lock()
+        self._parcels: deque[Parcel] = deque()
+        self._sent_at = 0.0
+        self.backoff = Backoff()
+
+    def is_idle(self) -> bool:
+        """True when nothing waits here to be sent or cancelled."""
+        with self._lock:
+            return not (self._parcels or self._outbox.cancellations or self._outbox.has_waiting())
+
+    def is_quiet(self) -> bool:
+        """True when a call submitted now is no part of a burst."""
+        return (
+            not len(self._shipments) and not self.backoff.is_on and monotonic() - self._sent_at > QUIET_SECONDS
+        )
+
+    def send_now(self) -> None:
+        """Send a lone call from the thread that submits it; leave it to our thread when that takes longer."""
+        if not self._lock.acquire(blocking=False):
+            self._outbox.wake()
+            return
+        try:
+            self._collect()
+            if any(parcel.has_buffers for parcel in self._parcels):
+                self._outbox.wake()
+                return
+            self._send()
+        except OUTAGES:
+            self._outbox.wake()
+        finally:
+            self._lock.release()
+
+    def run(self, live: LiveSlots, is_over: Callable[[], bool]) -> None:
+        """Send what comes until `is_over`."""
+        while not is_over():
+            self._outbox.wait(monotonic())
+            live.refresh()
+            self._send_all(is_over)
+
+    def _send_all(self, is_over: Callable[[], bool]) -> None:
+        while not is_over():
+            try:
+                with self._lock:
+                    self._collect()
+                    more = bool(self._parcels)
+                    self._send()
+                    self._cancel()
+            except OUTAGES as error:
+                self._wait_for_server(error)
+                continue
+            self.backoff.reset()
+            if not more:
+                return
+
+    def _wait_for_server(self, error: Exception) -> None:
+        if not self.backoff.is_on:
+            logger.warning("%s. %d tasks wait here and are sent when it is back.", error, len(self._parcels))
+        self.backoff.wait()
+
+    def _collect(self) -> None:
+        """Encode what is worth sending now, up to the number of tasks that may be on their way."""
+        room = MOST_TASKS - len(self._parcels)
+        if self._most is not None:
+            room = min(room, self._most - len(self._shipments))
+        now = monotonic()
+        for shipment in self._outbox.collect(now, room) if room > 0 else ():
+            parcel = packed(shipment)
+            if parcel is None:
+                self._shipments.land(shipment)
+                continue
+            self._shipments.add(parcel.shipment, now)
+            self._parcels.append(parcel)
+
+    def _send(self) -> None:
+        """Hand over all parcels.  Raises only outages, and may then be called again."""
+        for batch in batches(self._parcels):
+            wanted = [parcel for parcel in batch if parcel.shipment in self._shipments]
+            try:
+                self._enqueue(wanted)
+            except OUTAGES:
+                raise
+            except Exception as error:  # refused: waiting would not help
+                for parcel in wanted:
+                    self._shipments.fail(parcel.shipment, error)
+            for _ in batch:
+                self._parcels.popleft()
+        self._sent_at = monotonic()
+
+    def _enqueue(self, parcels: list[Parcel]) -> None:
+        if not parcels:
+            return
+        for parcel in parcels:
+            parcel.store(self._broker, monotonic())
+        queue = parcels[0].shipment.route.options.queue
+        self._broker.enqueue(queue, [parcel.task(self._reply) for parcel in parcels])
+
+    def _cancel(self) -> None:
+        ids = self._outbox.cancellations
+        while ids:
+            batch = [ids[index] for index in range(min(len(ids), MOST_CANCELLATIONS))]
+            self._broker.cancel(batch)
+            for _ in batch:
+                ids.popleft()

@@ -1,0 +1,111 @@
+"""One task on its way: made from calls, sent, and gone when its last outcome is here."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from farpool.options import CallOptions
+from farpool.origin import Origin
+from farpool.pace import Pace
+from farpool_common.chunk import Chunk, Initializer, Outcome
+
+
+@dataclass(frozen=True, eq=False)
+class Route:
+    """What all calls of one function under the same options share."""
+
+    function: Callable[..., Any]
+    name: str
+    options: CallOptions
+    initializer: Initializer | None
+    pace: Pace
+    slots: Callable[[], int]
+
+    def chunk(self, **calls: Any) -> Chunk:
+        """A chunk of this function."""
+        return Chunk(self.name, limit=self.options.timeout, initializer=self.initializer, **calls)
+
+
+class Sink(Protocol):
+    """Where the outcomes of a task go."""
+
+    def link(self, shipment: "Shipment") -> None:
+        """The task is about to be sent."""
+
+    def deliver(self, outcome: Outcome, origin: Origin) -> None:
+        """Some calls are over.  May come twice for a call; the first time counts."""
+
+    def refuse(self, index: int, error: BaseException) -> None:
+        """This call cannot be sent."""
+
+    def fail(self, error: BaseException) -> None:
+        """Every call without an outcome fails."""
+
+    def cancel(self) -> None:
+        """Every call without an outcome is cancelled."""
+
+
+class Source(Protocol):
+    """Where tasks come from: submitted calls of one function, or a map."""
+
+    in_flight: set[str]
+    due_at: float
+
+    def take(self, now: float) -> "Shipment | None":
+        """The next task worth sending now.  When there is none yet, `due_at` says when to ask again."""
+
+    def has_waiting(self) -> bool:
+        """True while there are calls that were not taken."""
+
+    def is_over(self) -> bool:
+        """True when nothing will ever come any more."""
+
+    def cancel(self) -> None:
+        """Cancel what was not taken."""
+
+
+class Shipment:
+    """One task of one or more calls.  `chunk` is dropped once the server has it."""
+
+    __slots__ = (
+        "abandon",
+        "ask",
+        "calls",
+        "chunk",
+        "delivered",
+        "dropped",
+        "id",
+        "looked_at",
+        "route",
+        "sent_at",
+        "sink",
+        "source",
+        "status",
+        "trouble",
+    )
+
+    def __init__(self, route: Route, chunk: Chunk, sink: Sink, source: Source, task_id: str = "") -> None:
+        self.id = task_id or secrets.token_hex(16)
+        self.route, self.sink, self.source = route, sink, source
+        self.chunk: Chunk | None = chunk
+        self.calls = len(chunk)
+        self.delivered = 0
+        self.dropped: set[int] = set()
+        self.status: str | None = None
+        self.trouble: BaseException | None = None
+        self.sent_at = self.looked_at = 0.0
+        self.abandon: Callable[[Shipment], None] | None = None
+        self.ask: Callable[[Shipment], None] | None = None
+
+    def drop(self, index: int) -> None:
+        """Nobody wants the result of this call.  The task is cancelled when that is true of all its calls."""
+        self.dropped.add(index)
+        if len(self.dropped) >= self.calls and self.abandon is not None:
+            self.abandon(self)
+
+    def is_started(self) -> bool:
+        """Whether a worker has taken the task, as far as the server says."""
+        if self.status != "started" and self.ask is not None:
+            self.ask(self)
+        return self.status == "started"

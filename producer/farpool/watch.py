@@ -1,0 +1,61 @@
+"""Looks after tasks that nothing is heard of: lost by the server, or waiting for a host."""
+
+import logging
+
+from farpool.shipment import Shipment
+from farpool.shipments import Shipments, cancel
+from farpool_common.broker import ProducerBroker
+
+logger = logging.getLogger("farpool")
+
+LOOK_SECONDS = 5.0
+"""A task is looked at when nothing was heard of it for this long, and again after as long."""
+
+MOST_LOOKS = 100
+"""Tasks looked at in one go, those first that were not looked at for longest."""
+
+WARN_SECONDS = 3.0
+"""Work waits this long before a queue without hosts is worth a word."""
+
+_CANCELED = ("canceled", "stopped")
+"""RQ's words for a task that somebody else cancelled."""
+
+
+class Watch:
+    """Used by the listener's thread only."""
+
+    def __init__(self, broker: ProducerBroker, shipments: Shipments, place: str) -> None:
+        self._broker, self._shipments, self._place = broker, shipments, place
+        self._looked_at = self._asked_at = 0.0
+        self._warned: set[str] = set()
+
+    def without_record(self, now: float) -> list[Shipment]:
+        """Tasks of which the server has no record; those that somebody else cancelled are cancelled here."""
+        if now - self._looked_at < LOOK_SECONDS:
+            return []
+        self._looked_at = now
+        silent = [item for item in self._shipments.all() if now - item.looked_at >= LOOK_SECONDS]
+        oldest = sorted(silent, key=lambda item: item.looked_at)[:MOST_LOOKS]
+        self._shipments.look(oldest, now)
+        cancel(shipment for shipment in oldest if shipment.status in _CANCELED)
+        return [shipment for shipment in oldest if shipment.status is None]
+
+    def warn_when_nobody_listens(self, now: float) -> None:
+        """One warning per queue whose tasks wait while no host serves it."""
+        if now - self._asked_at < 1.0:
+            return
+        self._asked_at = now
+        for queue in self._waiting_queues(now) - self._warned:
+            if not self._broker.hosts(queue):
+                self._warned.add(queue)
+                logger.warning(
+                    "0 hosts listen on queue %s at %s. Start one with: farpool worker %s -u URL",
+                    *(queue, self._place, queue),
+                )
+
+    def _waiting_queues(self, now: float) -> set[str]:
+        return {
+            shipment.route.options.queue
+            for shipment in self._shipments.all()
+            if now - shipment.sent_at >= WARN_SECONDS and shipment.status is None
+        }

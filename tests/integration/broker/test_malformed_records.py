@@ -1,0 +1,94 @@
+"""Records that somebody else spoiled: quarantined or failed with a reason, and the good ones go on."""
+
+import json
+
+import pytest
+
+from farpool_common.broker import NewTask, ProducerBroker, WorkerBroker
+from farpool_common.keys import Keys
+
+KEYS = Keys()
+
+
+@pytest.fixture
+def worker(server):
+    broker = WorkerBroker(server.url, "w1", ["q"])
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def good(server):
+    broker = ProducerBroker(server.url)
+    task = NewTask(id="good", data=b"\x94", description="d", label="m:f", reply=KEYS.reply("me"))
+    broker.enqueue("q", [task])
+    broker.close()
+
+
+SPOILERS = {
+    "a string where a hash belongs": (lambda c: c.set("rq:job:bad", "x"), "the record is a string, not a hash"),
+    "no data": (lambda c: c.hset("rq:job:bad", "status", "queued"), "the record has no data"),
+    "attempts that are no number": (
+        lambda c: c.hset("rq:job:bad", mapping={"data": "x", "farpool_attempts": "many"}),
+        "farpool_attempts is no number",
+    ),
+    "a million fields": (
+        lambda c: c.hset("rq:job:bad", mapping={"data": "x", **{f"f{i}": "v" for i in range(1000)}}),
+        "the record has over 200 fields",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPOILERS)
+def test_a_record_that_cannot_be_claimed_goes_to_quarantine_with_its_reason(worker, good, client, name):
+    spoil, reason = SPOILERS[name]
+    spoil(client)
+    client.lpush("rq:queue:q", "bad")
+    claimed = worker.claim(5)
+    assert ([task.id for task in claimed.tasks], claimed.quarantined) == (["good"], 1)
+    (entry,) = client.lrange(KEYS.quarantine, 0, -1)
+    assert json.loads(entry)["id"] == "bad"
+    assert json.loads(entry)["reason"] == reason
+
+
+@pytest.mark.parametrize("bad_id", [b"", b"with space", b"\x1b[2J\n", b"a" * 10_000_000, "ümlaut".encode(), b"a:b"])
+def test_an_id_that_could_forge_a_key_goes_to_quarantine(worker, good, client, bad_id):
+    client.lpush("rq:queue:q", bad_id)
+    claimed = worker.claim(5)
+    assert ([task.id for task in claimed.tasks], claimed.quarantined) == (["good"], 1)
+    assert client.llen(KEYS.quarantine) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("farpool_calls", "0"),
+        ("farpool_calls", "999999999"),
+        ("farpool_calls", "ten"),
+        ("farpool_reply", "rq:queue:somebody-elses"),
+        ("farpool_limit", "-1"),
+        ("farpool_limit", "1e999"),
+        ("farpool_parts", b"\xc1"),
+        ("farpool_parts", b"\x91\x93\xa3key\x01\x01"),
+        ("farpool_retries", "1" * 100),
+        ("farpool_abandons", "\x00"),
+        ("result_ttl", "soon"),
+    ],
+)
+def test_a_field_that_cannot_be_read_makes_the_task_malformed_and_names_the_field(worker, client, field, value):
+    record = {"data": b"\x94", "status": "queued", "farpool_reply": KEYS.reply("me"), field: value}
+    client.hset("rq:job:bad", mapping=record)
+    client.rpush("rq:queue:q", "bad")
+    claimed = worker.claim(5)
+    assert [task.id for task in claimed.malformed] == ["bad"]
+    reason = claimed.malformed[0].reason
+    assert field in reason or "buffer" in reason
+
+
+def test_a_malformed_task_lands_in_the_failed_registry(worker, client):
+    client.hset("rq:job:bad", mapping={"data": b"\x94", "timeout": "soon"})
+    client.rpush("rq:queue:q", "bad")
+    (malformed,) = worker.claim(5).malformed
+    assert worker.fail(malformed, malformed.reason)
+    assert client.zrange("rq:failed:q", 0, -1) == [b"bad"]
+    assert client.hget("rq:job:bad", "status") == b"failed"

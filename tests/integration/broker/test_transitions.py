@@ -1,0 +1,298 @@
+"""Each transition of a task, on a real server: what it writes, and who may make it."""
+
+import time
+
+import pytest
+import redis
+from redis_state import redis_state
+
+from farpool.embedded import Server
+from farpool_common.broker import Delivery, Finish, NewTask, ProducerBroker, WorkerBroker, register
+from farpool_common.errors import ServerBusyError
+from farpool_common.keys import Keys
+
+KEYS = Keys()
+REPLY = KEYS.reply("me")
+
+
+@pytest.fixture
+def producer(server: Server):
+    broker = ProducerBroker(server.url)
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def workers(server: Server):
+    brokers = [WorkerBroker(server.url, name, ["high", "low"]) for name in ("w1", "w2")]
+    yield brokers
+    for broker in brokers:
+        broker.close()
+
+
+def task(name: str, **more) -> NewTask:
+    return NewTask(id=name, data=b"\x94args", description=f"call {name}", label="m:f", reply=REPLY, **more)
+
+
+def beat(worker: WorkerBroker, held=(), lease_ms=15000, *, renew_rq=False):
+    info = {"hostname": "h", "pid": 1, "slots": 2, "busy": 0, "queues": "high,low"}
+    return worker.heartbeat(held, info, lease_ms=lease_ms, keep=60, renew_rq=renew_rq)
+
+
+def test_enqueue_writes_what_rq_writes_for_a_plain_job(producer, client: redis.Redis):
+    producer.enqueue("high", [task("t1")])
+    assert redis_state(client) == {
+        "rq:job:t1": {
+            "created_at": "<moment>",
+            "data": "\ufffdargs",
+            "description": "call t1",
+            "ended_at": "",
+            "enqueued_at": "<moment>",
+            "failure_callback_name": "",
+            "farpool_calls": "1",
+            "farpool_label": "m:f",
+            "farpool_reply": REPLY,
+            "farpool_retries": "3",
+            "group_id": "",
+            "last_heartbeat": "",
+            "origin": "high",
+            "started_at": "",
+            "status": "queued",
+            "stopped_callback_name": "",
+            "success_callback_name": "",
+            "timeout": "-1",
+            "worker_name": "",
+        },
+        "rq:queue:high": ["t1"],
+        "rq:queues": {"rq:queue:high"},
+    }
+
+
+def test_an_enqueue_that_is_repeated_adds_nothing(producer, client):
+    producer.enqueue("high", [task("t1"), task("t2")])
+    once = redis_state(client)
+    producer.enqueue("high", [task("t1"), task("t2")])
+    assert redis_state(client) == once
+
+
+def test_a_claimed_task_is_in_its_lease_and_nowhere_else(producer, workers, client):
+    producer.enqueue("high", [task("t1")])
+    (claimed,) = workers[0].claim(5).tasks
+    state = redis_state(client, without=("job:", "farpool"))
+    assert state == {
+        f"rq:execution:{claimed.member}": {
+            "created_at": "<moment>",
+            "id": claimed.execution,
+            "job_id": "t1",
+            "last_heartbeat": "<moment>",
+            "worker_name": "w1",
+        },
+        "rq:executions:t1": {claimed.execution},
+        "rq:queues": {"rq:queue:high"},
+        "rq:wip:high": {claimed.member},
+        "rq:worker:w1": {"last_heartbeat": "<moment>", "state": "busy"},
+        "rq:worker:w1:executions": {claimed.member},
+    }
+    assert client.hmget("rq:job:t1", "status", "worker_name") == [b"started", b"w1"]
+
+
+def test_queues_are_served_in_the_order_of_their_priority(producer, workers):
+    producer.enqueue("low", [task("l1"), task("l2")])
+    producer.enqueue("high", [task("h1"), task("h2")])
+    assert [found.id for found in workers[0].claim(3).tasks] == ["h1", "h2", "l1"]
+
+
+def test_finish_sends_the_outcome_and_leaves_only_a_tombstone(producer, workers, client):
+    producer.enqueue("high", [task("t1")])
+    (claimed,) = workers[0].claim(1).tasks
+    assert workers[0].finish([Finish(claimed, b"outcome")]) == [True]
+    (reply,) = producer.read_replies(REPLY, "0", 10)
+    assert (reply.task_id, reply.host, reply.last, reply.envelope) == ("t1", "w1", True, b"outcome")
+    assert client.hmget("rq:job:t1", "status", "data") == [b"finished", b""]
+    assert 0 < client.ttl("rq:job:t1") <= 120
+    left = set(redis_state(client, without=("farpool", "rq:job", "rq:worker")))
+    assert left == {"rq:queues"}
+
+
+def test_a_finish_that_is_repeated_is_recognised_and_writes_nothing(producer, workers, client):
+    producer.enqueue("high", [task("t1")])
+    (claimed,) = workers[0].claim(1).tasks
+    workers[0].finish([Finish(claimed, b"outcome")])
+    once = redis_state(client)
+    assert workers[0].finish([Finish(claimed, b"outcome")]) == [True]
+    assert redis_state(client) == once
+
+
+def test_who_lost_the_lease_can_neither_deliver_nor_finish_nor_release(producer, workers, client):
+    producer.enqueue("high", [task("t1")])
+    (old,) = workers[0].claim(1).tasks
+    beat(workers[0], lease_ms=0)
+    assert workers[1].recover(grace_ms=0, stray_ms=0).tasks == 1
+    (new,) = workers[1].claim(1).tasks
+    before = redis_state(client, without=("counters",))
+    assert workers[0].deliver([Delivery(old, b"late", (), (0, 1))]) == [False]
+    assert workers[0].finish([Finish(old, b"late")]) == [False]
+    assert workers[0].release([old]) == 0
+    assert redis_state(client, without=("counters",)) == before
+    assert client.hget(KEYS.counters, "stale") == b"2"
+    assert workers[1].finish([Finish(new, b"right")]) == [True]
+
+
+def test_outcomes_that_were_delivered_are_left_out_by_the_next_attempt(producer, workers):
+    producer.enqueue("high", [task("t1", calls=10)])
+    (first,) = workers[0].claim(1).tasks
+    workers[0].deliver([Delivery(first, b"a", (), (0, 3)), Delivery(first, b"b", (), (5, 6))])
+    workers[0].release([first])
+    (second,) = workers[1].claim(1).tasks
+    assert second.remaining == ((3, 5), (6, 10))
+
+
+def test_released_tasks_return_to_the_head_in_their_order_and_uncharged(producer, workers, client):
+    producer.enqueue("high", [task("t1"), task("t2"), task("t3")])
+    claimed = workers[0].claim(2).tasks
+    assert workers[0].release(claimed) == 2
+    assert client.lrange("rq:queue:high", 0, -1) == [b"t1", b"t2", b"t3"]
+    assert client.hmget("rq:job:t1", "status", "farpool_attempts") == [b"queued", b"0"]
+
+
+def test_a_lapsed_lease_returns_to_the_head_of_its_queue(producer, workers, client):
+    producer.enqueue("high", [task("t1"), task("t2")])
+    register(workers[0].client, KEYS, "w1", ["high", "low"], "here")
+    held = workers[0].claim(1).tasks
+    beat(workers[0], held, lease_ms=0)
+    recovered = workers[1].recover(grace_ms=0, stray_ms=60000)
+    assert (recovered.tasks, list(recovered.dead)) == (1, ["w1"])
+    assert redis_state(client, without=("job:", "counters")) == {
+        "rq:queue:high": ["t1", "t2"],
+        "rq:queues": {"rq:queue:high"},
+    }
+    assert workers[1].claim(1).tasks[0].abandons == 1
+
+
+def test_a_live_daemon_is_left_alone(producer, workers):
+    producer.enqueue("high", [task("t1")])
+    beat(workers[0], workers[0].claim(1).tasks)
+    assert workers[1].recover(grace_ms=0, stray_ms=60000).tasks == 0
+
+
+def test_a_heartbeat_tells_what_was_taken_away_and_does_not_take_it_back(producer, workers, client):
+    producer.enqueue("high", [task("t1")])
+    (claimed,) = workers[0].claim(1).tasks
+    client.zrem("rq:wip:high", claimed.member)
+    assert beat(workers[0], [claimed], renew_rq=True).lost == {claimed.member}
+    assert client.zcard("rq:wip:high") == 0
+
+
+def test_a_claim_whose_answer_was_lost_is_given_back(producer, workers, client):
+    producer.enqueue("high", [task("t1")])
+    (claimed,) = workers[0].claim(1).tasks
+    assert beat(workers[0]).held == {claimed.member}
+    assert workers[0].disown([claimed.member]) == 1
+    assert client.lrange("rq:queue:high", 0, -1) == [b"t1"]
+
+
+def test_a_doorbell_wakes_one_daemon_and_its_claim_adopts_the_id(producer, workers, client):
+    bells = [worker.doorbells()[0] for worker in workers]
+    for bell in bells:
+        bell.arm()
+    producer.enqueue("high", [task("t1")])
+    rung = bells[0].answer()
+    assert (rung, client.lrange("rq:queue:high:intermediate", 0, -1)) == ("t1", [b"t1"])
+    assert bells[1].disarm(workers[1].client) is None
+    claimed = workers[0].claim(0, [("high", "t1")]).tasks
+    assert [found.id for found in claimed] == ["t1"]
+    assert client.exists("rq:queue:high:intermediate") == 0
+    for bell in bells:
+        bell.close()
+
+
+def test_an_id_that_a_doorbell_moved_and_nobody_claimed_is_put_back(producer, workers, client):
+    producer.enqueue("high", [task("t1")])
+    client.lmove("rq:queue:high", "rq:queue:high:intermediate", "LEFT", "RIGHT")
+    assert workers[0].recover(grace_ms=0, stray_ms=0).put_back == 0, "it was seen just now"
+    assert workers[0].recover(grace_ms=0, stray_ms=0).put_back == 1
+    assert client.lrange("rq:queue:high", 0, -1) == [b"t1"]
+
+
+def test_a_canceled_task_is_dropped_by_the_next_claim(producer, workers, client):
+    producer.enqueue("high", [task("t1"), task("t2")])
+    producer.cancel(["t1"])
+    claimed = workers[0].claim(5)
+    assert ([found.id for found in claimed.tasks], claimed.dropped) == (["t2"], 1)
+
+
+def test_an_id_that_stands_twice_in_the_queue_is_claimed_once(producer, workers, client):
+    producer.enqueue("high", [task("t1")])
+    client.rpush("rq:queue:high", "t1")
+    claimed = workers[0].claim(5)
+    assert ([found.id for found in claimed.tasks], claimed.dropped) == (["t1"], 1)
+
+
+def test_a_task_that_has_ended_is_not_claimed_again(producer, workers, client):
+    producer.enqueue("high", [task("t1")])
+    workers[0].finish([Finish(workers[0].claim(1).tasks[0], b"x")])
+    client.rpush("rq:queue:high", "t1")
+    claimed = workers[0].claim(5)
+    assert (list(claimed.tasks), claimed.dropped) == ([], 1)
+
+
+def test_while_suspended_nothing_is_claimed_and_doorbells_put_back(producer, workers, client):
+    producer.enqueue("high", [task("t1"), task("t2")])
+    client.lmove("rq:queue:high", "rq:queue:high:intermediate", "LEFT", "RIGHT")
+    client.set(KEYS.suspended, 1)
+    claimed = workers[0].claim(5, [("high", "t1")])
+    assert (list(claimed.tasks), claimed.suspended) == ([], True)
+    assert client.lrange("rq:queue:high", 0, -1) == [b"t1", b"t2"]
+
+
+@pytest.mark.parametrize("buffer_bytes", [0, 1, 1024 * 1024, 3 * 1024 * 1024 + 17])
+def test_large_buffers_come_back_whole(producer, client, buffer_bytes):
+    content = bytearray(i % 251 for i in range(buffer_bytes))
+    (part,) = producer.store("owner", [memoryview(content)])
+    assert producer.fetch(part) == content
+    assert all(client.ttl(key) > 0 for key in part.piece_keys())
+    producer.forget([part])
+    assert client.keys() == []
+
+
+def test_buffers_live_as_long_as_their_task(producer, workers, client):
+    parts = producer.store("t1", [memoryview(bytearray(2_000_000))])
+    producer.enqueue("high", [task("t1", parts=parts)])
+    assert [client.ttl(key) for key in parts[0].piece_keys()] == [-1, -1]
+    (claimed,) = workers[0].claim(1).tasks
+    assert claimed.parts == tuple(parts)
+    workers[0].finish([Finish(claimed, b"x")])
+    assert client.keys("rq:farpool:data:*") == []
+
+
+def test_replies_are_removed_when_they_have_been_read(producer, workers, client):
+    producer.enqueue("high", [task("t1"), task("t2")])
+    for claimed in workers[0].claim(2).tasks:
+        workers[0].finish([Finish(claimed, b"x")])
+    replies = producer.read_replies(REPLY, "0", 10)
+    assert len(replies) == 2
+    assert producer.read_replies(REPLY, replies[-1].entry_id, 10) == []
+    assert client.xlen(REPLY) == 0
+
+
+def test_results_land_though_the_server_is_out_of_memory(producer, workers, client):
+    producer.enqueue("high", [task("t1"), task("t2")])
+    (claimed,) = workers[0].claim(1).tasks
+    client.config_set("maxmemory", client.info("memory")["used_memory"] // 2)
+    try:
+        assert beat(workers[0], [claimed]).lost == frozenset()
+        assert workers[0].finish([Finish(claimed, b"outcome")]) == [True]
+        with pytest.raises(ServerBusyError, match="maxmemory"):
+            producer.enqueue("high", [task("t3")])
+        with pytest.raises(ServerBusyError, match="maxmemory"):
+            workers[0].claim(1)
+    finally:
+        client.config_set("maxmemory", 0)
+
+
+def test_a_lease_seen_by_rq_is_renewed_by_the_servers_clock(producer, workers, client):
+    producer.enqueue("high", [task("t1")])
+    (claimed,) = workers[0].claim(1).tasks
+    client.zadd("rq:wip:high", {claimed.member: 1})
+    beat(workers[0], [claimed], renew_rq=True)
+    assert abs(client.zscore("rq:wip:high", claimed.member) - time.time() - 90) < 10

@@ -1,0 +1,118 @@
+"""Addresses: which setting wins, what is refused, and that no password is ever shown."""
+
+import pytest
+
+from farpool_common.address import Address, find_address, prefix_from, socket_url
+from farpool_common.errors import SettingsError
+
+ALL = {
+    "FARPOOL_URL": "redis://farpool:1/0",
+    "RQ_REDIS_URL": "redis://rq:1/0",
+    "REDIS_URL": "redis://redis:1/0",
+}
+
+
+@pytest.mark.parametrize(
+    ("url", "without", "expected", "source"),
+    [
+        ("redis://here:1/0", (), "redis://here:1/0", "--url"),
+        (None, (), "redis://farpool:1/0", "FARPOOL_URL"),
+        (None, ("FARPOOL_URL",), "redis://rq:1/0", "RQ_REDIS_URL"),
+        (None, ("FARPOOL_URL", "RQ_REDIS_URL"), "redis://redis:1/0", "REDIS_URL"),
+        (None, tuple(ALL), "redis://localhost:6379/0", "default"),
+    ],
+)
+def test_the_strongest_setting_wins_and_is_named(
+    url: str | None, without: tuple[str, ...], expected: str, source: str
+) -> None:
+    environ = {name: value for name, value in ALL.items() if name not in without}
+    assert find_address(url, environ) == Address(expected, source)
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert find_address(None, {"FARPOOL_URL": " ", "REDIS_URL": "redis://a\n"}) == Address(
+        "redis://a", "REDIS_URL"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("redis://localhost:6379/0", "redis://localhost:6379/0"),
+        ("redis://:s3cret@host/1", "redis://:***@host/1"),
+        ("rediss://ann:s3cret@host:6390/1", "rediss://ann:***@host:6390/1"),
+        ("redis://ann@host", "redis://ann@host"),
+        ("redis://[::1]:6379/0", "redis://[::1]:6379/0"),
+        ("unix://ann:s3cret@/run/redis.sock?db=2", "unix://ann:***@/run/redis.sock?db=2"),
+        ("unix:///run/redis.sock?password=s3cret", "unix:///run/redis.sock?password=***"),
+        ("rediss://host?ssl_keyfile_password=s3cret", "rediss://host?ssl_keyfile_password=***"),
+    ],
+)
+def test_what_is_shown_has_no_password(url: str, masked: str) -> None:
+    address = Address(url)
+    assert address.masked == masked
+    assert "s3cret" not in f"{address} {address!r}"
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("redis://:pw@host:6390/1", "host:6390"),
+        ("redis://host", "host:6379"),
+        ("redis:///1", "localhost:6379"),
+        ("unix:///run/my%20redis.sock", "/run/my redis.sock"),
+    ],
+)
+def test_the_place_is_host_and_port_or_the_socket(url: str, place: str) -> None:
+    assert Address(url).place == place
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:6379",
+        "http://s3cret@localhost",
+        "redis://:s3cret/with/slashes@host:6379",
+        "redis://:s3cret#1@host:6379",
+        "redis://host:s3cret",
+        "redis://host:0",
+        "redis://host:99999",
+        "redis://host/jobs",
+        "redis://ho st",
+        "redis://host\x1b[2J",
+        "unix://run/redis.sock",
+        "unix://",
+        "unix:///",
+        "redis://[::1",
+    ],
+)
+def test_a_wrong_url_is_refused_with_the_right_shapes_and_without_secrets(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        find_address(None if url else url, {"REDIS_URL": url})
+    message = str(caught.value)
+    assert "redis://" in message
+    assert "rediss://" in message
+    assert "unix:///" in message
+    assert ("REDIS_URL" if url else "--url") in message
+    assert "s3cret" not in message
+    assert message.isprintable()
+
+
+def test_a_socket_url_reads_back_as_the_same_path() -> None:
+    assert Address(socket_url("/tmp/a b?#%/s")).place == "/tmp/a b?#%/s"
+
+
+@pytest.mark.parametrize("prefix", ["rq", "my-app:rq", "{pool.1}:rq_2"])
+def test_a_prefix_by_rqs_rule_is_taken(prefix: str) -> None:
+    assert prefix_from({"RQ_KEY_PREFIX": prefix}) == prefix
+
+
+def test_without_the_variable_the_prefix_is_rqs() -> None:
+    assert prefix_from({}) == "rq"
+
+
+@pytest.mark.parametrize("prefix", ["", "a b", "rq*", "rq\n", "é", "a/b"])
+def test_another_prefix_is_refused(prefix: str) -> None:
+    with pytest.raises(SettingsError, match="RQ_KEY_PREFIX"):
+        prefix_from({"RQ_KEY_PREFIX": prefix})

@@ -1,0 +1,87 @@
+"""Taking tasks from the queues: at once while there are any, by doorbell when there are none."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from farpool_common.broker import Claimed, Doorbell, WorkerBroker
+from farpool_worker.log import log
+
+SUSPENDED_SECONDS = 1.0
+"""While `rq suspend` holds, we look this often, as RQ's worker does."""
+
+
+class Claimer:
+    """Main loop only.  Raises outages; the next call carries on where it stopped."""
+
+    def __init__(self, broker: WorkerBroker, *, waits: bool = True) -> None:
+        self._broker, self._waits = broker, waits
+        self._doorbells = broker.doorbells()
+        self._rung: list[tuple[str, str]] = []
+        self._may_have_more = True
+        self._suspended_until = 0.0
+
+    def waitables(self) -> list[Doorbell]:
+        """Armed doorbells."""
+        return [bell for bell in self._doorbells if bell.is_armed]
+
+    def hear(self, ready: Iterable[Any]) -> None:
+        """Read the doorbells that rang."""
+        for bell in ready:
+            if isinstance(bell, Doorbell):
+                moved = bell.answer()
+                if moved is not None:
+                    self._rung.append((bell.queue, moved))
+                    self._may_have_more = True
+
+    def claim(self, capacity: int, now: float) -> Claimed:
+        """Up to `capacity` tasks, and those that doorbells rang for.  Arms the doorbells when that was all."""
+        claimed = Claimed()
+        if self._rung or (capacity > 0 and self._may_have_more and now >= self._suspended_until):
+            claimed = self._claim(max(0, capacity - len(self._rung)), now)
+        if self._waits and capacity > 0 and not self._may_have_more and now >= self._suspended_until:
+            for bell in self._doorbells:
+                if not bell.is_armed:
+                    bell.arm()
+        return claimed
+
+    def _claim(self, most: int, now: float) -> Claimed:
+        rung = list(self._rung)
+        claimed = self._broker.claim(most, rung)
+        del self._rung[: len(rung)]
+        got = len(claimed.tasks) + len(claimed.malformed)
+        self._may_have_more = got >= most + len(rung) or claimed.dropped + claimed.quarantined > 0
+        if claimed.suspended:
+            self._suspended_until, self._may_have_more = now + SUSPENDED_SECONDS, True
+        if claimed.quarantined:
+            log.warning("%d malformed records are in quarantine (see farpool doctor)", claimed.quarantined)
+        return claimed
+
+    def next_look(self, now: float) -> float | None:
+        """Seconds until `claim` is worth a call though nothing rings; None: wait for a doorbell."""
+        return max(0.0, self._suspended_until - now) if self._may_have_more else None
+
+    @property
+    def is_dry(self) -> bool:
+        """True when the last claim found the queues empty."""
+        return not self._may_have_more and not self._rung
+
+    def reset(self) -> None:
+        """After an outage: drop the connections; ids in doubt are put back by recovery."""
+        for bell in self._doorbells:
+            bell.close()
+        self._may_have_more = True
+
+    def stop(self) -> None:
+        """Stop waiting and put back what the doorbells had moved."""
+        for bell in self._doorbells:
+            moved = bell.disarm(self._broker.client)
+            if moved is not None:
+                self._rung.append((bell.queue, moved))
+            bell.close()
+        self._broker.put_back(self._rung)
+        self._rung.clear()
+
+    def close(self) -> None:
+        """Drop the connections."""
+        for bell in self._doorbells:
+            bell.close()

@@ -1,0 +1,121 @@
+"""`farpool worker`: options, environment, exit codes; then the daemon."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from farpool_common.address import find_address, prefix_from
+from farpool_common.errors import (
+    FarpoolError,
+    ServerBusyError,
+    ServerRefusedError,
+    ServerUnreachableError,
+    ServerUnsuitableError,
+    SettingsError,
+)
+from farpool_worker.blas import thread_limits
+from farpool_worker.log import log, start_logging
+from farpool_worker.settings import WorkerSettings, default_name, lease_times, max_result_bytes
+from farpool_worker.slots import usable_slots
+
+EXIT_CODES: dict[type[FarpoolError], int] = {
+    ServerUnreachableError: 69,
+    ServerBusyError: 69,
+    ServerRefusedError: 77,
+    ServerUnsuitableError: 78,
+    SettingsError: 78,
+}
+
+SECRETS = ("FARPOOL_URL", "RQ_REDIS_URL", "REDIS_URL", "FARPOOL_KEY", "FARPOOL_PASSWORD_FILE")
+"""Not for children: task code holds no credentials of the queue (decision 4)."""
+
+
+@click.command("worker", context_settings={"auto_envvar_prefix": "FARPOOL", "show_default": True})
+@click.argument("queues", nargs=-1)
+@click.option("-u", "--url", help="Address of the server.  [default: FARPOOL_URL, RQ_REDIS_URL, REDIS_URL, localhost]")
+@click.option("-c", "--slots", type=click.IntRange(1), help="Processes.  [default: the cores this process may use]")
+@click.option("-n", "--name", help="Name of this worker.  [default: host name and pid]")
+@click.option(
+    "-P",
+    "--path",
+    "paths",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder with code that may run, besides the current one.",
+)
+@click.option(
+    "--allow", "allowed", multiple=True, metavar="PREFIX", help="Module whose functions may run, wherever it is."
+)
+@click.option("--allow-any", is_flag=True, help="Any importable function may run, as with RQ.")
+@click.option("--allow-eviction", is_flag=True, help="Start though the server may evict queued tasks.")
+@click.option("-b", "--burst", is_flag=True, help="Exit when the queues are empty.")
+@click.option("--max-tasks-per-child", type=click.IntRange(1), help="Replace a process after so many calls.")
+@click.option("--max-idle-time", type=click.FloatRange(0, min_open=True), help="Exit after so many idle seconds.")
+@click.option("--drain-seconds", type=click.FloatRange(0), default=30.0, help="What runs at SIGTERM may take so long.")
+@click.option(
+    "--connect-seconds", type=click.FloatRange(0), default=30.0, help="How long to wait for the server at the start."
+)
+@click.option("--exit-with-stdin", is_flag=True, hidden=True, help="Stop at once when standard input ends.")
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+def worker(queues: tuple[str, ...], verbose: bool, **options: Any) -> None:
+    """Serve QUEUES, in the order of their priority (default: the queue `default`)."""
+    try:
+        settings = _settings(queues or ("default",), options)
+        start_logging(settings.name, is_verbose=verbose)
+        code = _serve(settings)
+    except FarpoolError as error:
+        click.echo(f"farpool: {error}", err=True)
+        code = exit_code(error)
+    sys.exit(code)
+
+
+def exit_code(error: FarpoolError) -> int:
+    """The exit code that tells this error to a supervisor."""
+    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
+
+
+def _settings(queues: tuple[str, ...], options: dict[str, Any]) -> WorkerSettings:
+    """Options and environment, read here and nowhere else.  Raises SettingsError."""
+    slots = usable_slots(options["slots"])
+    return WorkerSettings(
+        address=find_address(options["url"], os.environ),
+        prefix=prefix_from(os.environ),
+        queues=queues,
+        name=options["name"] or default_name(),
+        slots=slots.count,
+        slots_reason=slots.reason,
+        roots=tuple(Path(path).resolve() for path in (*options["paths"], ".")),
+        allowed=options["allowed"],
+        allow_any=options["allow_any"],
+        allow_eviction=options["allow_eviction"],
+        is_burst=options["burst"],
+        max_tasks_per_child=options["max_tasks_per_child"],
+        max_idle_seconds=options["max_idle_time"],
+        drain_seconds=options["drain_seconds"],
+        connect_seconds=options["connect_seconds"],
+        max_result_bytes=max_result_bytes(os.environ),
+        exit_with_stdin=options["exit_with_stdin"],
+        times=lease_times(os.environ),
+    )
+
+
+def _serve(settings: WorkerSettings) -> int:
+    address = settings.address
+    log.info("server %s (from %s)", address.masked, address.source)
+    threads = thread_limits(os.environ)
+    os.environ.update(threads.to_set)
+    log.info("slots=%d (%s), %s", settings.slots, settings.slots_reason, threads)
+    for secret in SECRETS:
+        os.environ.pop(secret, None)
+    os.environ["FARPOOL_CHILD"] = "1"
+    from farpool_worker.daemon import Daemon  # after the environment: children inherit it
+
+    return Daemon(settings).run()
+
+
+def main() -> None:
+    """Entry point of `python -m farpool_worker`."""
+    worker(prog_name="farpool worker")

@@ -1,0 +1,368 @@
+"""The daemon of one host: one main loop that owns every decision.
+
+Each turn waits for something to happen (a child, a doorbell, a signal, a thread), takes it in, sends
+results, claims, and hands waiting tasks to idle slots.  Two threads help: `lease` (heartbeats, recovery)
+and `transfer` (large buffers).  They talk to the loop through its wakeup pipe only.
+"""
+
+import os
+import socket
+import time
+from datetime import UTC, datetime
+from multiprocessing.connection import wait
+from typing import Any
+
+from farpool_common.broker import OUTAGES, Task, WorkerBroker, deregister, is_taken, register
+from farpool_common.errors import WorkerLostError
+from farpool_common.keys import Keys
+from farpool_common.trust import Trust
+from farpool_worker.backoff import Backoff
+from farpool_worker.claimer import Claimer
+from farpool_worker.commands import Commands
+from farpool_worker.dispatch import ahead, batches
+from farpool_worker.drain import Drain
+from farpool_worker.lease import Lease
+from farpool_worker.ledger import Held, Ledger, Stage
+from farpool_worker.log import log
+from farpool_worker.outbox import Outbox
+from farpool_worker.pool import Pool, PoolOptions
+from farpool_worker.results import Results
+from farpool_worker.runtimes import Runtimes
+from farpool_worker.settings import WorkerSettings
+from farpool_worker.signals import StopRequests
+from farpool_worker.threads import Background
+from farpool_worker.transfer import Fetch, Transfer
+from farpool_worker.wakeup import Wakeup
+from farpool_worker.work import Work
+
+EXIT_OK, EXIT_UNEXPECTED, EXIT_UNREACHABLE, EXIT_NO_SLOT, EXIT_BURST_FAILED = 0, 1, 69, 70, 75
+
+
+class Daemon:
+    """Runs until it is asked to stop, is idle for too long, or (burst) has emptied its queues."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._keys = Keys(settings.prefix)
+        self._broker = self._new_broker()
+        self._lease_broker = self._new_broker()
+        self._ledger, self._runtimes = Ledger(), Runtimes()
+        self._wakeup = Wakeup()
+        self._stop_requests = StopRequests(self._wakeup)
+        self._background = Background(self._wakeup.ring)
+        self._pool = Pool(_pool_options(settings))
+        self._outbox = Outbox(self._broker)
+        self._transfer = Transfer(self._new_broker().payloads, self._wakeup.ring)
+        self._results = Results(
+            settings.name, self._ledger, self._outbox, self._transfer, self._runtimes, self._keys.prefix
+        )
+        self._claimer = Claimer(self._broker, waits=not settings.is_burst)
+        self._commands = Commands(self._broker.client, self._keys, settings.name, self._broker.place)
+        self._lease = Lease(self._lease_broker, self._ledger, settings.times, self._info, self._wakeup.ring)
+        self._drain = Drain(settings.drain_seconds)
+        self._backoff, self._retry_at = Backoff(), 0.0
+        self._active_at = time.monotonic()
+        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
+
+    def _new_broker(self) -> WorkerBroker:
+        settings = self._settings
+        return WorkerBroker(settings.address.url, settings.name, settings.queues, self._keys)
+
+    def run(self) -> int:
+        """Serve the queues; the exit code tells how it ended.  Raises farpool's errors before it serves."""
+        self._stop_requests.install()
+        server = self._wait_for_server()
+        try:
+            self._pool.start()  # before any thread: the template process must be single-threaded
+            self._register()
+            self._background.start("lease", self._lease.run)
+            self._background.start("transfer", self._transfer.run)
+            log.info("%s: %s on %s", self._settings.name, server, ", ".join(self._settings.queues))
+            while not self._is_over():
+                self._turn()
+            return self._exit_code()
+        finally:
+            self._close()
+
+    # --- start and end ---------------------------------------------------------------------------
+
+    def _wait_for_server(self) -> str:
+        """Its kind and version, once it answers.  Raises when it does not within the retry window."""
+        deadline = time.monotonic() + self._settings.connect_seconds
+        while True:
+            try:
+                return self._broker.check(allow_eviction=self._settings.allow_eviction)
+            except OUTAGES as outage:
+                if time.monotonic() > deadline or self._stop_requests.count:
+                    raise
+                log.warning("%s; trying again", outage)
+                time.sleep(max(0.05, self._backoff.delay()))
+
+    def _register(self) -> None:
+        """Enter our name; while a daemon of the same name holds its lease, wait for it to lapse."""
+        args = self._broker.client, self._keys, self._settings.name
+        while is_taken(*args, self._broker.place):
+            if self._stop_requests.count:
+                return
+            log.warning("the name %s is taken until its lease lapses; waiting", self._settings.name)
+            time.sleep(self._settings.times.lease / 5)
+        register(*args, self._settings.queues, self._broker.place)
+        self._lease.beat()
+
+    def _close(self) -> None:
+        self._background.stop.set()
+        self._transfer.close()
+        self._pool.close(kill=len(self._ledger) > 0)
+        self._background.close(2.0)
+        try:
+            if self._retry_at <= time.monotonic():
+                deregister(
+                    self._broker.client, self._keys, self._settings.name, self._settings.queues, self._broker.place
+                )
+        except OUTAGES as outage:
+            log.warning("%s; our lease will lapse by itself", outage)
+        for part in (self._claimer, self._commands, self._broker, self._lease_broker, self._wakeup):
+            part.close()
+
+    def _is_over(self) -> bool:
+        if self._background.failed is not None:
+            log.error("a thread failed: %r", self._background.failed)
+            return True
+        if self._pool.cannot_start:
+            return True
+        if self._drain.is_on:
+            return self._drain.is_over(self._ledger, self._outbox, time.monotonic())
+        if len(self._ledger) or len(self._outbox):
+            return False
+        idle = time.monotonic() - self._active_at
+        limit = self._settings.max_idle_seconds
+        return (self._settings.is_burst and self._claimer.is_dry) or (limit is not None and idle >= limit)
+
+    def _exit_code(self) -> int:
+        if self._background.failed is not None:
+            return EXIT_UNEXPECTED
+        if self._pool.cannot_start:
+            log.error("no slot can start; see the messages above")
+            return EXIT_NO_SLOT
+        if len(self._outbox):
+            log.error("the server took no results until the end; others will run those tasks again")
+            return EXIT_UNREACHABLE
+        if self._settings.is_burst and self._results.failed_calls:
+            return EXIT_BURST_FAILED
+        return EXIT_OK
+
+    # --- one turn --------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        ready = wait(self._waitables(), self._patience(time.monotonic()))
+        self._wakeup.clear()
+        for event in self._pool.handle(ready):
+            self._results.react(event)
+        for event in self._pool.tick(time.monotonic()):
+            self._results.react(event)
+        for moved in self._transfer.moved():
+            self._results.moved(moved)
+        for task_id in self._lease.lost():
+            self._taken_away(task_id)
+        if self._stop_requests.count:
+            self._stop()
+        self._dispatch()
+        self._talk_to_redis(ready)
+        self._dispatch()
+
+    def _waitables(self) -> list[Any]:
+        found: list[Any] = [self._wakeup, *self._pool.waitables(), *self._claimer.waitables()]
+        if self._commands.is_open:
+            found.append(self._commands)
+        if self._settings.exit_with_stdin and not self._stop_requests.count:
+            found.append(0)
+        return found
+
+    def _patience(self, now: float) -> float | None:
+        """Seconds that a turn may wait."""
+        limits = [self._pool.next_tick(now)]
+        if now < self._retry_at:
+            limits.append(self._retry_at - now)
+        elif self._drain.is_on:
+            limits.append(self._drain.patience(now))
+        elif self._capacity() > 0:
+            limits.append(self._claimer.next_look(now))
+        if self._settings.max_idle_seconds is not None:
+            limits.append(max(0.0, self._active_at + self._settings.max_idle_seconds - now))
+        if not self._commands.is_open and now >= self._retry_at:
+            limits.append(0.0)
+        known = [limit for limit in limits if limit is not None]
+        return max(0.0, min(known)) if known else None
+
+    def _talk_to_redis(self, ready: list[Any]) -> None:
+        """Everything that an outage may interrupt; it is taken up again after a while."""
+        now = time.monotonic()
+        if now < self._retry_at:
+            return
+        try:
+            self._claimer.hear(ready)
+            self._hear_commands(ready)
+            self._flush()
+            self._claim(now)
+            self._backoff.reset()
+        except OUTAGES as outage:
+            delay = self._backoff.delay()
+            log.warning("%s; trying again in %.1f s", outage, delay)
+            self._retry_at = time.monotonic() + delay
+            self._claimer.reset()
+            self._commands.close()
+
+    def _hear_commands(self, ready: list[Any]) -> None:
+        if not self._commands.is_open:
+            self._commands.open()
+        elif self._commands in ready:
+            for task_id in self._commands.jobs_to_stop():
+                self._stop_task(task_id)
+
+    def _stop_task(self, task_id: str) -> None:
+        held = self._ledger.get(task_id)
+        if held is None:
+            return
+        log.info("task %s is stopped on request", task_id)
+        held.is_canceled = True
+        if held.stage is Stage.SENT:
+            self._pool.kill(task_id)
+        elif held.stage is not Stage.ENDING:
+            self._results.fail_rest(held, WorkerLostError(f"task {task_id} was canceled"))
+
+    def _flush(self) -> None:
+        sent = self._outbox.flush()
+        for task_id in (*sent.ended, *sent.stale):
+            held = self._ledger.get(task_id)
+            if held is not None:
+                self._ledger.remove(held)
+        if sent.stale:
+            log.warning("%d results were refused: their tasks belong to other workers now", len(sent.stale))
+
+    def _claim(self, now: float) -> None:
+        if self._drain.is_on:
+            return
+        claimed = self._claimer.claim(self._capacity(), now)
+        for task in claimed.tasks:
+            self._accept(task)
+        for malformed in claimed.malformed:
+            self._results.refuse(malformed)
+        if claimed.malformed:
+            self._flush()
+
+    def _accept(self, task: Task) -> None:
+        self._active_at = time.monotonic()
+        held = self._ledger.add(task)
+        if task.abandons > task.retries:
+            error = WorkerLostError(f"its worker was lost {task.abandons} times; it may kill what runs it")
+            self._results.fail_rest(held, error)
+        elif held.stage is Stage.FETCHING:
+            self._transfer.order(Fetch(held))
+
+    def _capacity(self) -> int:
+        """How many more tasks to claim: for idle slots, and a few ahead while tasks are short."""
+        waiting = len(self._ledger.in_stage(Stage.READY, Stage.FETCHING))
+        room = len(self._pool.idle()) + ahead(self._results.task_seconds, self._settings.slots)
+        return max(0, room - waiting)
+
+    def _dispatch(self) -> None:
+        idle = self._pool.idle()
+        if not idle or not self._ledger.ready() or self._drain.is_on:
+            return
+        for slot, batch in zip(idle, batches(self._ledger.ready(), len(idle), self._runtimes), strict=False):
+            self._ledger.sent(batch)
+            self._pool.send(slot, [_work(held) for held in batch])
+            self._active_at = time.monotonic()
+
+    def _taken_away(self, task_id: str) -> None:
+        held = self._ledger.get(task_id)
+        if held is None or held.stage is Stage.ENDING:
+            return  # its finish will be refused, or was accepted just now
+        log.warning("task %s was taken away: its lease had lapsed", task_id)
+        if held.stage is Stage.SENT:
+            self._pool.kill(task_id)
+        self._outbox.drop(task_id)
+        self._ledger.remove(held)
+
+    # --- stopping --------------------------------------------------------------------------------
+
+    def _stop(self) -> None:
+        """Drain at the first request; hand everything back at the second, or when time is up."""
+        now = time.monotonic()
+        if not self._drain.is_on:
+            self._drain.start(now)
+            self._pool.stop_at_next_call()
+            self._commands.close()
+            self._tell_drain(now)
+        if self._stop_requests.count > 1 or self._drain.is_late(now):
+            self._hand_back_running()
+        if now >= self._retry_at:
+            self._release()
+
+    def _tell_drain(self, now: float) -> None:
+        running = self._ledger.in_stage(Stage.SENT)
+        longest = max((now - held.sent_at for held in running), default=0.0)
+        waiting = len(self._ledger) - len(running)
+        log.info(
+            "%s: %d running (longest %.0f s), %d claimed go back to the queue; exit within %.0f s",
+            *(self._stop_requests.name, len(running), longest, waiting, self._settings.drain_seconds),
+        )
+
+    def _hand_back_running(self) -> None:
+        self._results.is_handing_back = True
+        for held in self._ledger.in_stage(Stage.SENT):
+            self._pool.kill(held.task.id)
+
+    def _release(self) -> None:
+        """Put back what no child has; a task whose outcomes still wait for Redis stays until they are sent."""
+        try:
+            self._claimer.stop()
+            self._flush()
+            unstarted = [
+                held
+                for held in self._ledger.in_stage(Stage.READY, Stage.FETCHING)
+                if not self._outbox.has(held.task.id)
+            ]
+            self._broker.release([held.task for held in unstarted])
+        except OUTAGES as outage:
+            log.warning("%s; trying again", outage)
+            self._retry_at = time.monotonic() + self._backoff.delay()
+            return
+        for held in unstarted:
+            self._ledger.remove(held)
+
+    def _info(self) -> dict[str, str | int]:
+        """What `farpool info` shows of this daemon.  Called by the lease thread; reads only."""
+        busy = sum(held.stage is Stage.SENT for held in self._ledger.all())
+        return {
+            "hostname": socket.gethostname(),
+            "pid": os.getpid(),
+            "slots": self._settings.slots,
+            "busy": min(busy, self._settings.slots),
+            "queues": ",".join(self._settings.queues),
+            "reason": self._settings.slots_reason,
+            "started_at": self._started_at,
+        }
+
+
+def _work(held: Held) -> Work:
+    task = held.task
+    return Work(
+        id=task.id,
+        data=task.data,
+        is_chunk=task.reply is not None,
+        ranges=held.remaining,
+        attempt=task.attempt,
+        limit=task.limit,
+        segments=tuple(held.segments),
+    )
+
+
+def _pool_options(settings: WorkerSettings) -> PoolOptions:
+    return PoolOptions(
+        size=settings.slots,
+        trust=Trust(settings.roots, settings.allowed, settings.allow_any),
+        max_calls_per_child=settings.max_tasks_per_child,
+        max_result_bytes=settings.max_result_bytes,
+        start_method=settings.start_method,
+    )

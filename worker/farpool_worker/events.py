@@ -1,0 +1,63 @@
+"""What happens in a pool: small values that the daemon answers."""
+
+from dataclasses import dataclass
+
+from farpool_common.task import Ranges
+from farpool_worker.store import Segment
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Outcomes of some calls of a chunk: an envelope of `encode_outcome` and its buffers."""
+
+    work_id: str
+    ranges: Ranges
+    failed: int
+    seconds: float
+    pid: int
+    envelope: bytes
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True)
+class Returned:
+    """A plain call ended: `envelope` is the value as `Serializer.dumps` wrote it, or `error` says why not."""
+
+    work_id: str
+    seconds: float
+    pid: int
+    error: str | None
+    envelope: bytes
+    segments: tuple[Segment, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The child is through with a piece of work; `unstarted` calls are given back."""
+
+    work_id: str
+    unstarted: Ranges
+
+
+@dataclass(frozen=True)
+class Crashed:
+    """A child is gone without having been told to go.
+
+    `running` is the call that it died in, None when it died between calls: of work whose first call had
+    not begun (`preparing`: arguments, import, initializer) or whose results it was writing, it is the
+    first call without an outcome.  `lost` are all calls that have no outcome, `running` among them.
+    `reason` continues a sentence: "was killed by signal 9 (SIGKILL)", or, when `timed_out`,
+    "stopped after 32.0 s (limit 30 s)".
+    """
+
+    slot: int
+    pid: int
+    exitcode: int
+    reason: str
+    running: tuple[str, int] | None = None
+    lost: tuple[tuple[str, Ranges], ...] = ()
+    timed_out: bool = False
+    preparing: bool = False
+
+
+Event = Progress | Returned | Ended | Crashed

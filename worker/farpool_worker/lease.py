@@ -1,0 +1,106 @@
+"""The thread that keeps our lease alive and takes over from daemons whose lease lapsed."""
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from farpool_common.broker import OUTAGES, WorkerBroker
+from farpool_worker.backoff import Backoff
+from farpool_worker.ledger import Ledger
+from farpool_worker.log import log
+
+RQ_RENEWAL_SECONDS = 30.0
+"""How often the 90 s leases that RQ's tools see are renewed: RQ's own interval."""
+
+STRAY_MS = 2000
+"""An id that a doorbell moved and nobody claimed for this long is put back."""
+
+HOST_RECORD_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class LeaseTimes:
+    """Seconds: how long a daemon may be silent, how long others wait beyond that, how often they look."""
+
+    lease: float = 15.0
+    grace: float = 5.0
+    sweep: float = 5.0
+
+
+class Lease:
+    """Heartbeats and recovery, on a broker of its own."""
+
+    def __init__(
+        self,
+        broker: WorkerBroker,
+        ledger: Ledger,
+        times: LeaseTimes,
+        info: Callable[[], Mapping[str, str | int]],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self._broker, self._ledger, self._times = broker, ledger, times
+        self._info, self._on_lost = info, on_lost
+        self._lost: deque[str] = deque()
+        self._unknown: frozenset[str] = frozenset()
+        self._renewed_rq_at = time.monotonic()
+        self._sweep_at = time.monotonic() + random.uniform(0, times.sweep)
+
+    def lost(self) -> list[str]:
+        """Ids of tasks that were taken away from us since the last call."""
+        return [self._lost.popleft() for _ in range(len(self._lost))]
+
+    def run(self, stop: threading.Event) -> None:
+        """The thread: beat three times per lease, sweep now and then, ride out outages."""
+        backoff = Backoff()
+        while not stop.is_set():
+            try:
+                self.beat()
+                self._sweep_if_due()
+                backoff.reset()
+                stop.wait(self._times.lease / 3)
+            except OUTAGES as outage:
+                log.warning("heartbeat: %s", outage)
+                # Other daemons were cut off too: let them renew before we call them dead.
+                self._sweep_at = time.monotonic() + self._times.lease + self._times.grace
+                backoff.wait(stop)
+
+    def beat(self) -> None:
+        """One heartbeat.  Raises an outage."""
+        now = time.monotonic()
+        renew_rq = now - self._renewed_rq_at >= RQ_RENEWAL_SECONDS
+        beat = self._broker.heartbeat(
+            self._ledger.tasks(),
+            self._info(),
+            lease_ms=int(self._times.lease * 1000),
+            keep=HOST_RECORD_SECONDS,
+            renew_rq=renew_rq,
+        )
+        if renew_rq:
+            self._renewed_rq_at = now
+        if beat.lost:
+            self._lost.extend(member.partition(":")[0] for member in beat.lost)
+            self._on_lost()
+        self._disown(beat.held)
+
+    def _disown(self, held: frozenset[str]) -> None:
+        """Give back what Redis says is ours and we have not heard of for two beats in a row."""
+        unknown = held - {task.member for task in self._ledger.tasks()}
+        stale = unknown & self._unknown
+        if stale:
+            log.warning("%d claimed tasks whose answer was lost go back to their queues", len(stale))
+            self._broker.disown(stale)
+        self._unknown = unknown - stale
+
+    def _sweep_if_due(self) -> None:
+        now = time.monotonic()
+        if now < self._sweep_at:
+            return
+        self._sweep_at = now + self._times.sweep * random.uniform(0.5, 1.5)
+        recovered = self._broker.recover(grace_ms=int(self._times.grace * 1000), stray_ms=STRAY_MS)
+        for name in recovered.dead:
+            log.warning("worker %s is gone: its lease lapsed", name)
+        if recovered.tasks or recovered.put_back:
+            log.warning("%d tasks of lost workers wait again", recovered.tasks + recovered.put_back)

@@ -1,0 +1,127 @@
+"""What this daemon holds: every claimed task from its claim to its end.  Main thread only.
+
+A task is fetching (its large arguments are on their way), ready (waits for a slot), sent (a child has
+it) or ending (all its calls have outcomes, which Redis has not taken yet).
+"""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from farpool_common.task import Ranges, Task, count, without
+from farpool_worker.store import Segment
+
+
+class Stage(Enum):
+    """Where a held task is."""
+
+    FETCHING = auto()
+    READY = auto()
+    SENT = auto()
+    ENDING = auto()
+
+
+@dataclass
+class Held:
+    """One held task.  `remaining` are the calls without an outcome."""
+
+    task: Task
+    remaining: Ranges
+    stage: Stage = Stage.READY
+    segments: Sequence[Segment] = ()
+    losses: dict[int, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    sent_at: float = 0.0
+    is_canceled: bool = False
+
+    def close(self) -> None:
+        """Let go of the arguments' memory."""
+        for segment in self.segments:
+            segment.close()
+        self.segments = ()
+
+
+class Ledger:
+    """Held tasks by id, and the queue of those that are ready."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Held] = {}
+        self._ready: deque[Held] = deque()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __contains__(self, task_id: str) -> bool:
+        return task_id in self._held
+
+    def get(self, task_id: str) -> Held | None:
+        """The held task of this id."""
+        return self._held.get(task_id)
+
+    def tasks(self) -> list[Task]:
+        """All held tasks.  May be called from any thread: the list is made in one step."""
+        return [held.task for held in list(self._held.values())]
+
+    def all(self) -> list[Held]:
+        """All held tasks with their stage."""
+        return list(self._held.values())
+
+    def add(self, task: Task) -> Held:
+        """Enter a claimed task; one with large arguments is fetching, any other is ready."""
+        held = Held(task, task.remaining)
+        self._held[task.id] = held
+        if task.parts:
+            held.stage = Stage.FETCHING
+        else:
+            self._ready.append(held)
+        return held
+
+    def fetched(self, held: Held, segments: Sequence[Segment]) -> None:
+        """The large arguments have arrived."""
+        held.segments, held.stage = segments, Stage.READY
+        self._ready.append(held)
+
+    def ready(self) -> Sequence[Held]:
+        """Tasks that wait for a slot, the next one first."""
+        return self._ready
+
+    def sent(self, batch: Iterable[Held]) -> None:
+        """These tasks went to a child."""
+        now = time.monotonic()
+        for held in batch:
+            self._ready.remove(held)
+            held.stage, held.sent_at = Stage.SENT, now
+
+    def cover(self, held: Held, ranges: Ranges) -> None:
+        """These calls have outcomes now."""
+        held.remaining = without(held.remaining, ranges)
+        if not held.remaining:
+            held.stage = Stage.ENDING
+
+    def again(self, held: Held) -> None:
+        """The remaining calls wait for a slot again, before all others."""
+        if held.stage is Stage.SENT:
+            held.stage = Stage.READY
+            self._ready.appendleft(held)
+
+    def unready(self, held: Held) -> None:
+        """The task no longer waits for a slot."""
+        if held.stage is Stage.READY:
+            self._ready.remove(held)
+            held.stage = Stage.ENDING
+
+    def remove(self, held: Held) -> None:
+        """The task is over for this daemon."""
+        self._held.pop(held.task.id, None)
+        self.unready(held)
+        held.close()
+
+    def in_stage(self, *stages: Stage) -> list[Held]:
+        """Held tasks in one of these stages, in the order of their claim."""
+        return [held for held in self._held.values() if held.stage in stages]
+
+    def waiting_calls(self) -> int:
+        """Calls of ready tasks."""
+        return sum(count(held.remaining) for held in self._ready)

@@ -1,0 +1,154 @@
+"""Results that Redis has not taken yet, in the order in which each task must send them.
+
+They stay here through an outage and are sent again: delivering twice is harmless (a producer takes the
+first outcome of a call), finishing twice is recognised by the execution's id.  Main thread only, but for
+`parts`, which the transfer thread sets once.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from farpool_common.broker import Delivery, Finish, Malformed, Task, WorkerBroker
+from farpool_common.payload import Part
+
+MOST_ITEMS = 200
+MOST_BYTES = 4 * 1024 * 1024
+"""One call of a script carries at most this, so that it stalls nobody for long."""
+
+
+@dataclass
+class Outcomes:
+    """Outcomes of some calls of an executor's task.  `parts` is None while large values are being stored."""
+
+    task: Task
+    envelope: bytes
+    span: tuple[int, int]
+    is_last: bool
+    seconds: float = 0.0
+    parts: Sequence[Part] | None = ()
+
+
+@dataclass
+class Closing:
+    """The end of an executor's task that has no further outcome to tell."""
+
+    task: Task
+
+
+@dataclass
+class PlainEnd:
+    """The end of a job of an RQ producer: its encoded result, or the traceback of its failure."""
+
+    task: Task | Malformed
+    started: datetime
+    seconds: float
+    result: bytes | None = None
+    error: str | None = None
+
+
+Outgoing = Outcomes | Closing | PlainEnd
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a flush achieved: tasks that are over, and tasks whose lease is somebody else's."""
+
+    ended: Sequence[str] = ()
+    stale: Sequence[str] = ()
+
+
+class Outbox:
+    """Holds and sends results."""
+
+    def __init__(self, broker: WorkerBroker) -> None:
+        self._broker = broker
+        self._waiting: OrderedDict[str, deque[Outgoing]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, item: Outgoing) -> None:
+        """Queue a result behind the earlier ones of its task."""
+        self._waiting.setdefault(item.task.id, deque()).append(item)
+
+    def has(self, task_id: str) -> bool:
+        """True while results of this task wait."""
+        return task_id in self._waiting
+
+    def drop(self, task_id: str) -> None:
+        """Forget a task's results: its lease is somebody else's."""
+        self._waiting.pop(task_id, None)
+
+    def flush(self) -> Sent:
+        """Send what can be sent.  Raises an outage and keeps what was not confirmed."""
+        ended: list[str] = []
+        stale: list[str] = []
+        while True:
+            batch = self._next_batch()
+            if not batch:
+                return Sent(ended, stale)
+            for item, accepted in zip(batch, self._send(batch), strict=True):
+                self._confirm(item)
+                if not accepted:
+                    stale.append(item.task.id)
+                    self.drop(item.task.id)
+                elif not isinstance(item, Outcomes) or item.is_last:
+                    ended.append(item.task.id)
+
+    def _next_batch(self) -> list[Outgoing]:
+        """The first results that wait, one per task and all of one kind."""
+        batch: list[Outgoing] = []
+        size = 0
+        for item in self._heads():
+            if batch and _kind(item) is not _kind(batch[0]):
+                continue
+            batch.append(item)
+            size += len(item.envelope) if isinstance(item, Outcomes) else 0
+            if len(batch) >= MOST_ITEMS or size >= MOST_BYTES or isinstance(item, PlainEnd):
+                break
+        return batch
+
+    def _heads(self) -> Iterator[Outgoing]:
+        for items in self._waiting.values():
+            head = items[0]
+            if not isinstance(head, Outcomes) or head.parts is not None:
+                yield head
+
+    def _send(self, batch: Sequence[Outgoing]) -> list[bool]:
+        match batch[0]:
+            case PlainEnd() as end:
+                return [self._send_plain(end)]
+            case Outcomes(is_last=False):
+                return self._broker.deliver([_delivery(item) for item in batch if isinstance(item, Outcomes)])
+            case _:
+                return self._broker.finish([_finish(item) for item in batch if not isinstance(item, PlainEnd)])
+
+    def _send_plain(self, end: PlainEnd) -> bool:
+        if end.error is not None or isinstance(end.task, Malformed):
+            return self._broker.fail(end.task, end.error or "", end.started, end.seconds)
+        return self._broker.succeed(end.task, end.result, end.started, end.seconds)
+
+    def _confirm(self, item: Outgoing) -> None:
+        items = self._waiting.get(item.task.id)
+        if items:
+            items.popleft()
+            if not items:
+                del self._waiting[item.task.id]
+
+
+def _kind(item: Outgoing) -> object:
+    if isinstance(item, PlainEnd):
+        return PlainEnd
+    return Delivery if isinstance(item, Outcomes) and not item.is_last else Finish
+
+
+def _delivery(item: Outcomes) -> Delivery:
+    return Delivery(item.task, item.envelope, item.parts or (), item.span)
+
+
+def _finish(item: Outcomes | Closing) -> Finish:
+    if isinstance(item, Closing):
+        return Finish(item.task)
+    return Finish(item.task, item.envelope, item.parts or (), item.seconds)

@@ -1,0 +1,181 @@
+"""From what the pool reports to what Redis must be told: outcomes, failures, second attempts."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import assert_never
+
+from farpool_common.broker import Malformed, Task
+from farpool_common.errors import FarpoolError, MalformedTaskError, TaskTimeoutError, WorkerLostError
+from farpool_common.task import Ranges
+from farpool_worker.events import Crashed, Ended, Event, Progress, Returned
+from farpool_worker.ledger import Held, Ledger, Stage
+from farpool_worker.log import log
+from farpool_worker.losses import failed_outcomes
+from farpool_worker.outbox import Closing, Outbox, Outcomes, PlainEnd
+from farpool_worker.runtimes import Runtimes
+from farpool_worker.store import Segment
+from farpool_worker.transfer import Fetched, Moved, Store, Stored, Transfer
+
+MOST_INLINE_BYTES = 1024 * 1024
+"""A longer envelope is stored beside the reply, in pieces, like a large array."""
+
+
+class Results:
+    """Main loop only."""
+
+    def __init__(self, host: str, ledger: Ledger, outbox: Outbox, transfer: Transfer, runtimes: Runtimes) -> None:
+        self._host, self._ledger, self._outbox = host, ledger, outbox
+        self._transfer, self._runtimes = transfer, runtimes
+        self.finished_calls = 0
+        self.failed_calls = 0
+        self.task_seconds: float | None = None
+        self.is_handing_back = False
+
+    def react(self, event: Event) -> None:
+        """Take in one event of the pool."""
+        match event:
+            case Progress():
+                self._progress(event)
+            case Returned():
+                self._returned(event)
+            case Ended(work_id, _):
+                held = self._ledger.get(work_id)
+                if held is not None and held.remaining:
+                    self._ledger.again(held)
+            case Crashed():
+                self._crashed(event)
+            case _:
+                assert_never(event)
+
+    def moved(self, moved: Moved) -> None:
+        """Take in what the transfer thread has moved."""
+        match moved:
+            case Fetched(held, segments, error):
+                self._fetched(held, segments, error)
+            case Stored(outcomes, parts, error):
+                if error is not None:
+                    first, stop = outcomes.span
+                    ((_, outcomes.envelope),) = failed_outcomes(error, ((first, stop),))
+                outcomes.parts = parts
+            case _:
+                assert_never(moved)
+
+    def refuse(self, task: Malformed) -> None:
+        """A record that cannot be read: its producer is told, or it goes to the failed registry."""
+        log.warning("task %s is malformed: %s", task.id, task.reason)
+        text = f"{MalformedTaskError.__name__}: {task.reason}"
+        self._outbox.add(PlainEnd(task, datetime.now(UTC), 0.0, error=text))
+
+    def fail_rest(self, held: Held, error: FarpoolError) -> None:
+        """Every call without an outcome fails with `error`; the task is over."""
+        self._fail(held, held.remaining, error)
+
+    def _progress(self, event: Progress) -> None:
+        held = self._ledger.get(event.work_id)
+        if held is None:  # taken away from us meanwhile
+            _close(event.segments)
+            return
+        calls = sum(stop - first for first, stop in event.ranges)
+        self._runtimes.note(held.task.label, calls, event.seconds)
+        self.finished_calls += calls
+        self.failed_calls += event.failed
+        held.seconds += event.seconds
+        self._ledger.cover(held, event.ranges)
+        span = event.ranges[0][0], event.ranges[-1][1]
+        outcomes = Outcomes(held.task, event.envelope, span, not held.remaining, held.seconds)
+        self._post(held.task, outcomes, event.segments)
+        if not held.remaining:
+            self._note_task(held.seconds)
+
+    def _note_task(self, seconds: float) -> None:
+        mean = self.task_seconds
+        self.task_seconds = seconds if mean is None else 0.8 * mean + 0.2 * seconds
+
+    def _post(self, task: Task, outcomes: Outcomes, segments: Sequence[Segment]) -> None:
+        """Queue outcomes; large values go to Redis first, by the transfer thread."""
+        buffers = [segment.view for segment in segments]
+        if len(outcomes.envelope) > MOST_INLINE_BYTES:
+            buffers.insert(0, memoryview(outcomes.envelope))
+            outcomes.envelope = b""  # an empty envelope with parts: the first part is the envelope
+        if buffers:
+            outcomes.parts = None
+            owner = f"{task.id}-{task.execution}-{outcomes.span[0]}"
+            self._transfer.order(Store(outcomes, owner, buffers, segments))
+        self._outbox.add(outcomes)
+
+    def _returned(self, event: Returned) -> None:
+        held = self._ledger.get(event.work_id)
+        if held is None:
+            _close(event.segments)
+            return
+        self._runtimes.note(held.task.label, 1, event.seconds)
+        self.finished_calls += 1
+        self.failed_calls += event.error is not None
+        self._note_task(event.seconds)
+        self._ledger.cover(held, held.remaining)
+        result = bytes(event.segments[0].view) if event.segments else event.envelope
+        _close(event.segments)
+        ended = datetime.now(UTC)
+        self._outbox.add(PlainEnd(held.task, ended, event.seconds, result or None, event.error))
+
+    def _fetched(self, held: Held, segments: Sequence[Segment], error: FarpoolError | None) -> None:
+        if held.task.id not in self._ledger:
+            _close(segments)
+        elif error is not None:
+            self.fail_rest(held, error)
+        else:
+            self._ledger.fetched(held, segments)
+
+    def _crashed(self, event: Crashed) -> None:
+        if not self.is_handing_back:
+            log.warning("%s", self._told(event))
+        for work_id, _ in event.lost:
+            held = self._ledger.get(work_id)
+            if held is None:
+                continue
+            if event.running is not None and event.running[0] == work_id:
+                self._lost_call(held, event.running[1], event)
+            if held.remaining:
+                self._ledger.again(held)
+
+    def _lost_call(self, held: Held, index: int, event: Crashed) -> None:
+        """The call that was running is charged; nothing else is."""
+        call = ((index, index + 1),)
+        if held.is_canceled:
+            self.fail_rest(held, WorkerLostError(f"task {held.task.id} was canceled"))
+        elif self.is_handing_back:
+            return
+        elif event.timed_out:
+            self._fail(held, call, TaskTimeoutError(f"{event.reason} on {self._host}"))
+        else:
+            lost = held.losses[index] = held.losses.get(index, 0) + 1
+            if held.task.reply is None or lost + held.task.abandons > held.task.retries:
+                self._fail(held, call, self._lost_error(event, lost + held.task.abandons))
+
+    def _lost_error(self, event: Crashed, attempt: int) -> WorkerLostError:
+        attempts = "" if attempt <= 1 else f", attempt {attempt}"
+        return WorkerLostError(f"{self._told(event)}{attempts}")
+
+    def _told(self, event: Crashed) -> str:
+        return f"slot {event.slot} on {self._host} (pid {event.pid}) {event.reason}"
+
+    def _fail(self, held: Held, ranges: Ranges, error: FarpoolError) -> None:
+        if held.stage is Stage.READY:
+            self._ledger.unready(held)
+        self._ledger.cover(held, ranges)
+        self.failed_calls += sum(stop - first for first, stop in ranges)
+        if held.task.reply is None:
+            text = f"{type(error).__name__}: {error}"
+            self._outbox.add(PlainEnd(held.task, datetime.now(UTC), 0.0, error=text))
+            return
+        spans = failed_outcomes(error, ranges)
+        for at, (span, envelope) in enumerate(spans, 1):
+            is_last = at == len(spans) and not held.remaining
+            self._outbox.add(Outcomes(held.task, envelope, span, is_last, held.seconds))
+        if not spans:
+            self._outbox.add(Closing(held.task))
+
+
+def _close(segments: Sequence[Segment]) -> None:
+    for segment in segments:
+        segment.close()

@@ -1,0 +1,86 @@
+"""A daemon's settings: read once, at the edge, then passed down and never changed."""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from farpool_common.address import Address
+from farpool_common.errors import SettingsError
+from farpool_worker.lease import LeaseTimes
+
+MAX_RESULT_BYTES = 2 * 1024**3
+"""A result above this fails its task; FARPOOL_MAX_RESULT changes it (guess)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """Everything a daemon needs to know."""
+
+    address: Address
+    prefix: str
+    queues: tuple[str, ...]
+    name: str
+    slots: int
+    slots_reason: str
+    roots: tuple[Path, ...]
+    allowed: tuple[str, ...] = ()
+    allow_any: bool = False
+    allow_eviction: bool = False
+    is_burst: bool = False
+    max_tasks_per_child: int | None = None
+    max_idle_seconds: float | None = None
+    drain_seconds: float = 30.0
+    connect_seconds: float = 30.0
+    max_result_bytes: int = MAX_RESULT_BYTES
+    start_method: str = "forkserver"
+    exit_with_stdin: bool = False
+    times: LeaseTimes = LeaseTimes()
+
+    def __post_init__(self) -> None:
+        if self.slots < 1:
+            raise SettingsError(f"slots must be at least 1, not {self.slots}")
+        if not self.queues or not all(self.queues):
+            raise SettingsError("name at least one queue")
+        for name in (*self.queues, self.name):
+            if not name.isprintable() or "," in name or " " in name or len(name) > 200:
+                raise SettingsError(f"{name!r} cannot be a name: no spaces, commas or control characters")
+
+
+def default_name() -> str:
+    """Host name and pid."""
+    return f"{socket.gethostname()}.{os.getpid()}"
+
+
+def lease_times(environ: Mapping[str, str]) -> LeaseTimes:
+    """The times that tests scale down.  Raises SettingsError."""
+    return LeaseTimes(
+        seconds(environ, "FARPOOL_LEASE_SECONDS", LeaseTimes.lease),
+        seconds(environ, "FARPOOL_GRACE_SECONDS", LeaseTimes.grace),
+        seconds(environ, "FARPOOL_SWEEP_SECONDS", LeaseTimes.sweep),
+    )
+
+
+def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    """A positive number of seconds from the environment.  Raises SettingsError."""
+    raw = environ.get(name)
+    if raw is None or raw == "":
+        return default
+    try:
+        value = float(raw)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1e9:
+        raise SettingsError(f"{name}={raw!r} is not a positive number of seconds")
+    return value
+
+
+def max_result_bytes(environ: Mapping[str, str]) -> int:
+    """The largest result in bytes, from FARPOOL_MAX_RESULT.  Raises SettingsError."""
+    raw = environ.get("FARPOOL_MAX_RESULT", "")
+    if not raw:
+        return MAX_RESULT_BYTES
+    if not raw.isdecimal() or int(raw) < 1:
+        raise SettingsError(f"FARPOOL_MAX_RESULT={raw!r} is not a number of bytes")
+    return int(raw)

@@ -1,0 +1,127 @@
+"""The thread that moves large buffers between Redis and shared memory, so that the main loop never waits
+for them."""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from farpool_common.broker import OUTAGES, Payloads
+from farpool_common.errors import FarpoolError
+from farpool_common.payload import Part
+from farpool_worker.backoff import Backoff
+from farpool_worker.ledger import Held
+from farpool_worker.outbox import Outcomes
+from farpool_worker.store import Segment
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Bring the large arguments of a task into shared memory."""
+
+    held: Held
+
+
+@dataclass(frozen=True)
+class Store:
+    """Write the large values of an outcome to Redis, under a name of their own."""
+
+    outcomes: Outcomes
+    owner: str
+    buffers: Sequence[memoryview]
+    segments: Sequence[Segment]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Large arguments have arrived, or cannot be had."""
+
+    held: Held
+    segments: Sequence[Segment]
+    error: FarpoolError | None = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Large values are in Redis, or cannot be stored."""
+
+    outcomes: Outcomes
+    parts: Sequence[Part]
+    error: FarpoolError | None = None
+
+
+Moved = Fetched | Stored
+
+
+class Transfer:
+    """Takes orders from the main loop, hands back what was moved, in order."""
+
+    def __init__(self, payloads: Payloads, on_moved: Callable[[], None]) -> None:
+        self._payloads, self._on_moved = payloads, on_moved
+        self._orders: queue.SimpleQueue[Fetch | Store | None] = queue.SimpleQueue()
+        self._moved: deque[Moved] = deque()
+
+    def order(self, order: Fetch | Store) -> None:
+        """Ask for a move; the answer comes through `moved`."""
+        self._orders.put(order)
+
+    def moved(self) -> list[Moved]:
+        """Everything that was moved since the last call."""
+        return [self._moved.popleft() for _ in range(len(self._moved))]
+
+    def run(self, stop: threading.Event) -> None:
+        """The thread: move until `close`."""
+        while (order := self._orders.get()) is not None:
+            moved = self._repeated(order, stop)
+            if moved is not None:
+                self._moved.append(moved)
+                self._on_moved()
+
+    def close(self) -> None:
+        """Let the thread end after what was ordered."""
+        self._orders.put(None)
+
+    def _repeated(self, order: Fetch | Store, stop: threading.Event) -> Moved | None:
+        backoff = Backoff()
+        while not stop.is_set():
+            try:
+                return self._move(order)
+            except OUTAGES:
+                backoff.wait(stop)
+        return None
+
+    def _move(self, order: Fetch | Store) -> Moved:
+        if isinstance(order, Fetch):
+            return self._fetch(order.held)
+        try:
+            parts = self._payloads.store(order.owner, order.buffers)
+        except OUTAGES:
+            raise
+        except FarpoolError as error:
+            _close(order.segments)
+            return Stored(order.outcomes, (), error)
+        _close(order.segments)
+        return Stored(order.outcomes, parts)
+
+    def _fetch(self, held: Held) -> Fetched:
+        parts = held.task.parts
+        try:
+            segments = Segment.allocate([part.nbytes for part in parts])
+        except OSError as error:
+            return Fetched(held, (), FarpoolError(f"no shared memory for the arguments: {error}"))
+        try:
+            for part, segment in zip(parts, segments, strict=True):
+                self._payloads.fetch_into(part, segment.view)
+        except OUTAGES:
+            _close(segments)
+            raise
+        except FarpoolError as error:
+            _close(segments)
+            return Fetched(held, (), error)
+        return Fetched(held, segments)
+
+
+def _close(segments: Sequence[Segment]) -> None:
+    for segment in segments:
+        segment.close()
