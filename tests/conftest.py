@@ -2,8 +2,10 @@
 
 import os
 import random
+import shutil
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import psutil
@@ -17,8 +19,24 @@ SUPPORT = Path(__file__).parent / "support"
 sys.path.insert(0, str(SUPPORT))  # functions that tests send to workers live there
 
 
+@pytest.fixture(scope="session", autouse=True)
+def temporary_folder() -> Iterator[Path]:
+    """A temporary folder for this test process and all that it starts, so that leftovers are ours alone.
+
+    Its path is short: sockets lie in it, and the kernel takes 107 bytes for one.
+    """
+    folder, before = Path(tempfile.mkdtemp(prefix="fp")), os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    yield folder
+    tempfile.tempdir = None
+    os.environ.pop("TMPDIR")
+    if before is not None:
+        os.environ["TMPDIR"] = before
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="session")
-def shared_server() -> Iterator[Server]:
+def shared_server(temporary_folder: Path) -> Iterator[Server]:
     """One server for all tests of this process that leave it running."""
     with Server() as server:
         yield server
@@ -49,19 +67,27 @@ def seed() -> int:
     return chosen
 
 
-def descendants() -> set[int]:
-    """Pids of all live processes below this one."""
-    return {child.pid for child in psutil.Process().children(recursive=True) if child.status() != "zombie"}
+def descendants(without: Collection[int] = ()) -> set[int]:
+    """Pids of all live processes below this one, but for some and what is below them."""
+    found = set()
+    for child in psutil.Process().children():
+        if child.pid not in without and child.status() != psutil.STATUS_ZOMBIE:
+            found |= {child.pid, *(below.pid for below in child.children(recursive=True))}
+    return found
 
 
 @pytest.fixture
-def leaves_nothing(shared_server: Server) -> Iterator[None]:
-    """Fails the test when it leaves a process or a temporary directory."""
-    folders = set(Path("/tmp").glob("farpool*"))
-    processes = descendants()
+def standing() -> set[int]:
+    """Pids of processes that stand for the whole session and may replace their children."""
+    return set()
+
+
+@pytest.fixture
+def leaves_nothing(shared_server: Server, standing: set[int], temporary_folder: Path) -> Iterator[None]:
+    """Fails the test when it leaves a process or something in the temporary folder."""
+    files, processes = set(temporary_folder.iterdir()), descendants(standing)
     yield
-    _, alive = psutil.wait_procs(
-        [psutil.Process(pid) for pid in descendants() - processes if psutil.pid_exists(pid)], 5
-    )
-    assert not alive, f"processes left: {alive}"
-    assert set(Path("/tmp").glob("farpool*")) <= folders
+    new = [psutil.Process(pid) for pid in descendants(standing) - processes if psutil.pid_exists(pid)]
+    _, alive = psutil.wait_procs(new, 10)
+    assert not alive, f"processes left: {[(process.pid, process.cmdline()) for process in alive]}"
+    assert set(temporary_folder.iterdir()) <= files

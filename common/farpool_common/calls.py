@@ -7,6 +7,7 @@ the clock decides whether the results so far should travel.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic_ns, perf_counter
+from types import TracebackType
 from typing import Any, Protocol
 
 from farpool_common.chunk import Chunk
@@ -18,6 +19,8 @@ below); since when, in nanoseconds of the system-wide monotonic clock, to within
 
 IDLE, PREPARING, REPORTING = -1, -2, -3
 """Instead of a call: nothing to do, getting ready for the first call, writing results."""
+
+_OURS = ("farpool_common.", "farpool_worker.")
 
 SLOW_SECONDS = 0.001
 """Results do not wait for a call that takes longer than this on average."""
@@ -54,7 +57,7 @@ def run_some(
     index = first
     cursor[STARTED] = monotonic_ns()
     started = now = perf_counter()
-    due = started + SLOW_SECONDS
+    due = started + min(seconds, SLOW_SECONDS)
     for args in calls:
         cursor[CALL] = index
         try:
@@ -94,7 +97,10 @@ def called(function: Callable[..., Any], chunk: Chunk) -> Callable[..., Any]:
 
 def failure_of(error: BaseException) -> Failure:
     """Describe an exception, with a traceback that begins at the task."""
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_globals.get("__name__") in (__name__, "farpool_common.limit"):
+    return Failure.of(error.with_traceback(_from_task(error.__traceback__)))
+
+
+def _from_task(frames: TracebackType | None) -> TracebackType | None:
+    while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
         frames = frames.tb_next
-    return Failure.of(error.with_traceback(frames))
+    return frames

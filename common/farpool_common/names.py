@@ -4,7 +4,6 @@ A name is `module:qualname`.  Code in the script that was started lives in `__ma
 wire is the module under which other processes can import the same file.
 """
 
-import builtins
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -88,7 +87,10 @@ def loaded_class(name: str) -> type:
     module, _, qualname = name.partition(":")
     if module == main_module_name():
         module = "__main__"
-    found = getattr(builtins, qualname, None) if module == "builtins" else _lookup(module, qualname)
+    found: Any = sys.modules.get(module)
+    for part in qualname.split("."):
+        # Not getattr: a module with a `__getattr__` of its own (numpy, scipy) would import what is asked for.
+        found = getattr(found, "__dict__", {}).get(part)
     if not isinstance(found, type):
         raise DecodeError(f"class {name} is not loaded here: import its module before reading the value")
     return found

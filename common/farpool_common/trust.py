@@ -51,7 +51,8 @@ def resolve(name: str, trust: Trust) -> Callable[..., Any]:
     found = _find(name, trust)
     if not callable(found):
         raise FunctionNotFoundError(f"{printable(name)} is no function but a {type(found).__name__}")
-    return found
+    function: Callable[..., Any] = found
+    return function
 
 
 @lru_cache(maxsize=4096)
@@ -182,7 +183,8 @@ def _reach(module: ModuleType, qualname: str, trust: Trust) -> Any:
             found = getattr(found, part)
         except AttributeError as error:
             raise FunctionNotFoundError(f"cannot find {module.__name__}:{qualname}: {error}") from error
-    _check_home(found, f"{module.__name__}:{qualname}", trust)
+    if callable(found):
+        _check_home(found, f"{module.__name__}:{qualname}", trust)
     return found
 
 

@@ -31,9 +31,7 @@ def sifted(shipment: Shipment, error: Exception) -> Shipment | None:
         good = []
     if not good:
         return None
-    return Shipment(
-        shipment.route, _subset(chunk, good), Subset(shipment.sink, good), shipment.source, shipment.id
-    )
+    return Shipment(shipment.route, _subset(chunk, good), Subset(shipment.sink, good), shipment.source, shipment.id)
 
 
 def _refusal(function: Callable[..., Any], chunk: Chunk, index: int) -> ArgumentError | None:
@@ -77,7 +75,7 @@ def _type_name(value: Any) -> str:
 
 
 def _cannot_travel(what: str, error: Exception) -> ArgumentError:
-    refusal = ArgumentError(f"{what} cannot travel: {error}. This call was not sent.")
+    refusal = ArgumentError(f"{what} cannot travel: {str(error).rstrip('.')}. This call was not sent.")
     refusal.__cause__ = error
     return refusal
 
@@ -102,9 +100,7 @@ class Subset:
         """Hand over call by call, each under its index in the whole."""
         for index, value in enumerate(outcome.values, outcome.first):
             failures = {self._indexes[index]: outcome.failures[index]} if index in outcome.failures else {}
-            self._whole.deliver(
-                replace(outcome, first=self._indexes[index], values=[value], failures=failures), origin
-            )
+            self._whole.deliver(replace(outcome, first=self._indexes[index], values=[value], failures=failures), origin)
 
     def refuse(self, index: int, error: BaseException) -> None:
         """This call cannot be sent."""

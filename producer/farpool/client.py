@@ -5,16 +5,19 @@ import os
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from farpool.inputs import Columns
 from farpool.lane import Call, Lane
 from farpool.listener import Listener
 from farpool.live import LiveSlots
 from farpool.options import CallOptions
 from farpool.outbox import Outbox
 from farpool.pace import Pace
+from farpool.pieces import Pieces
 from farpool.sender import Sender
 from farpool.shipment import Route, Source
 from farpool.shipments import Shipments
@@ -85,8 +88,11 @@ class Client:
             self._check_open()
             self._outbox.add(source)
 
-    def wake(self) -> None:
-        """A source has more to send."""
+    def extend(self, pieces: Pieces, columns: Columns) -> None:
+        """Give a map more inputs.  Raises RuntimeError after `close`."""
+        with self._gate:
+            self._check_open()
+            pieces.extend(columns)
         self._outbox.wake()
 
     def _check_open(self) -> None:
@@ -122,14 +128,17 @@ class Client:
     def _finish(self) -> None:
         """Leave nothing on the server, and end the listener: closing the broker ends its read."""
         self._is_finished = True
-        try:
+        with suppress(FarpoolError):  # the stream expires by itself
             self._broker.drop_reply(self._reply)
-        except FarpoolError:  # the stream expires by itself
-            pass
         self._broker.close()
         self._shipments.present.set()
         self._listener.backoff.hurry()
         atexit.unregister(self.close)
+
+    def refuse_calls(self) -> None:
+        """Take no more calls."""
+        with self._gate:
+            self._closing = True
 
     def cancel_waiting(self) -> None:
         """Cancel every call that no worker has begun."""
@@ -140,7 +149,13 @@ class Client:
         """Cancel every call that has no result; running ones are stopped."""
         self._outbox.cancel_all()
         self._shipments.cancel_all()
+        self._sender.is_patient = False
         self._sender.backoff.hurry()
+
+    def abandon(self) -> None:
+        """As `close` without waiting; for the garbage collector, so it takes no lock."""
+        self._closing = True
+        self._outbox.wake()
 
     def close(self, wait: bool = True) -> None:
         """Take no more calls, and end when those taken are done; `wait` for that.
@@ -149,11 +164,10 @@ class Client:
         """
         if os.getpid() != self._pid:
             return
-        with self._gate:
-            self._closing = True
-            threads = list(self._threads)
+        self.refuse_calls()
+        threads = list(self._threads)
         if not threads:
-            self._finish()
+            self._broker.close()
         self._outbox.wake()
         for thread in threads if wait else ():
             if thread is not threading.current_thread():

@@ -1,16 +1,12 @@
 """The future of a call that runs on another host."""
 
-import concurrent.futures
 from collections.abc import Generator, Iterable, Sequence
-from concurrent.futures import InvalidStateError
 from typing import Any, NoReturn, Protocol, TypeVar
 
+from farpool.light_future import CANCELLED, FINISHED, PENDING, LightFuture
 from farpool.origin import Origin
 
 T = TypeVar("T")
-
-_PENDING, _CANCELLED, _FINISHED = "PENDING", "CANCELLED", "FINISHED"
-"""States of `concurrent.futures`, which has no public names for them."""
 
 
 class Ticket(Protocol):
@@ -25,7 +21,7 @@ class Ticket(Protocol):
         """Whether a worker has taken the task."""
 
 
-class Future(concurrent.futures.Future[T]):
+class Future(LightFuture[T]):
     """A `concurrent.futures.Future`; whatever accepts one of those accepts this.
 
     It stays pending until the call is over: `running()` tells whether a worker has begun, and `cancel()`
@@ -79,7 +75,7 @@ class Future(concurrent.futures.Future[T]):
         with self._condition:
             # The standard library's executors do this when they meet the future in their queue; until it
             # is done, `wait` and `as_completed` sleep on.  It must happen once, whoever comes first.
-            if self._state == _CANCELLED:
+            if self._state == CANCELLED:
                 self.set_running_or_notify_cancel()
         ticket = self._ticket
         if ticket is not None:
@@ -88,25 +84,14 @@ class Future(concurrent.futures.Future[T]):
 
     def is_wanted(self) -> bool:
         """True until there is a result or the future is cancelled; a quick look without the lock."""
-        return self._state == _PENDING
+        return self._state == PENDING
 
-    def settle(self, value: Any, origin: Origin | None) -> None:
-        """Set the result, unless the future is cancelled or has one already."""
-        self._origin = origin
-        try:
-            self.set_result(value)
-        except InvalidStateError:
-            return
-        self._ticket = None
-
-    def fail(self, error: BaseException, origin: Origin | None = None) -> None:
-        """Set the exception, unless the future is cancelled or has a result already."""
-        self._origin = self._origin or origin
-        try:
-            self.set_exception(error)
-        except InvalidStateError:
-            return
-        self._ticket = None
+    def receive(self, value: Any, error: BaseException | None, origin: Origin | None) -> None:
+        """Take the outcome of the call, unless the future is cancelled or has one already."""
+        if self._state == PENDING:
+            self._origin = origin
+            self.settle(value, error)
+            self._ticket = None
 
     def __await__(self) -> Generator[Any, None, T]:
         import asyncio  # takes 30 ms; who awaits has it already
@@ -125,13 +110,13 @@ def link(futures: Sequence[Future[Any]], ticket: Ticket) -> None:
     for index, future in enumerate(futures):
         future._ticket = ticket
         future._index = index
-        if future._state == _FINISHED:  # its arguments could not travel
+        if future._state == FINISHED:  # its arguments could not travel
             future._ticket = None
-        elif future._state != _PENDING:
+        elif future._state != PENDING:
             ticket.drop(index)
 
 
-def settle_all(futures: Iterable[Future[Any]], values: Iterable[Any], origin: Origin) -> None:
-    """Set the results of many futures."""
+def receive_all(futures: Iterable[Future[Any]], values: Iterable[Any], origin: Origin) -> None:
+    """Hand many futures their results."""
     for future, value in zip(futures, values, strict=False):
-        future.settle(value, origin)
+        future.receive(value, None, origin)

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from farpool.future import Future, link, settle_all
+from farpool.future import Future, link, receive_all
 from farpool.origin import Origin, error_of
 from farpool.pace import MOST_CALLS, TASK_SECONDS
 from farpool.shipment import Route, Shipment
@@ -130,24 +130,20 @@ class Gathered:
         first = outcome.first
         futures = self._futures[first : first + len(outcome.values)]
         if not outcome.failures:
-            settle_all(futures, outcome.values, origin)
+            receive_all(futures, outcome.values, origin)
             return
         for index, (future, value) in enumerate(zip(futures, outcome.values, strict=False), first):
             failure = outcome.failures.get(index)
-            if failure is None:
-                future.settle(value, origin)
-            else:
-                future.fail(error_of(failure, origin), origin)
+            future.receive(value, error_of(failure, origin) if failure else None, origin)
 
     def refuse(self, index: int, error: BaseException) -> None:
         """This call cannot be sent."""
-        self._futures[index].fail(error)
+        self._futures[index].receive(None, error, None)
 
     def fail(self, error: BaseException) -> None:
         """Fail every future that has no result."""
         for future in self._futures:
-            if future.is_wanted():
-                future.fail(error)
+            future.receive(None, error, None)
 
     def cancel(self) -> None:
         """Cancel every future that has no result."""

@@ -24,9 +24,7 @@ BLOCK_MS = 1_000
 class Listener:
     """One thread reads the reply stream.  Nothing that arrives or fails ends it."""
 
-    def __init__(
-        self, broker: ProducerBroker, reply: str, outbox: Outbox, shipments: Shipments, watch: Watch
-    ) -> None:
+    def __init__(self, broker: ProducerBroker, reply: str, outbox: Outbox, shipments: Shipments, watch: Watch) -> None:
         self._broker, self._reply, self._outbox, self._shipments = broker, reply, outbox, shipments
         self._watch = watch
         self._after = "0"
@@ -36,10 +34,13 @@ class Listener:
         """Receive until `is_over`; `wake` is called after each read that brought something."""
         while not is_over():
             try:
-                if self._read(BLOCK_MS):
+                found = self._read(BLOCK_MS)
+                if found:
                     wake()
                 self._look_after()
                 self.backoff.reset()
+                if not found:
+                    self._sleep(is_over)
             except OUTAGES as error:
                 self._wait(error, is_over)
             except Exception:  # a bug: say so, and go on for the sake of all other calls
@@ -64,7 +65,7 @@ class Listener:
         return len(replies)
 
     def _look_after(self) -> None:
-        """See to tasks without a word for long; sleep while there are none at all."""
+        """See to tasks without a word for long."""
         now = monotonic()
         self._watch.warn_when_nobody_listens(now)
         suspects = self._watch.without_record(now)
@@ -75,18 +76,16 @@ class Listener:
                 pass
             for shipment in suspects:
                 self._lost(shipment)
-        if not len(self._shipments):
-            self._sleep()
 
     def _lost(self, shipment: Shipment) -> None:
         if shipment in self._shipments:
             self._shipments.fail(shipment, _lost_error(shipment))
             self._outbox.wake()
 
-    def _sleep(self) -> None:
-        """Until something is sent.  One read without a block first takes in what is left."""
+    def _sleep(self, is_over: Callable[[], bool]) -> None:
+        """While no task is on its way, leave the server alone."""
         self._shipments.present.clear()
-        if len(self._shipments) == 0:
+        if not len(self._shipments) and not is_over():
             self._shipments.present.wait()
 
     def _accept(self, reply: Reply) -> None:

@@ -25,6 +25,12 @@ class LiveSlots:
         slots = max(1, self._known.get(queue, 1))
         return slots if self._most is None else min(slots, self._most)
 
+    def fresh(self, queue: str) -> int:
+        """Slots now, at least 1; asks the server at most once a second."""
+        self.want(queue)
+        self.refresh()
+        return self.slots(queue)
+
     def refresh(self) -> None:
         """Ask the server where the answer is old.  An outage leaves what was known."""
         for queue, read_at in list(self._read_at.items()):

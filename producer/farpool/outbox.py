@@ -3,6 +3,8 @@
 import math
 import threading
 from collections import deque
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 from farpool.shipment import Shipment, Source
 
@@ -18,7 +20,9 @@ class Outbox:
         self._sources: tuple[Source, ...] = ()  # replaced, never changed, so that any thread may read it
         self._changing = threading.Lock()
         self._turn = 0
-        self._awake = threading.Event()
+        # A SimpleQueue may be put to while the garbage collector runs, which ends forgotten executors.
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._is_rung = False
 
     def add(self, source: Source) -> None:
         """Take tasks from this source from now on."""
@@ -28,8 +32,9 @@ class Outbox:
 
     def wake(self) -> None:
         """There may be something to send."""
-        if not self._awake.is_set():
-            self._awake.set()
+        if not self._is_rung:
+            self._is_rung = True
+            self._bell.put(None)
 
     def cancel(self, task_id: str) -> None:
         """Have this task cancelled on the server."""
@@ -39,9 +44,10 @@ class Outbox:
     def wait(self, now: float) -> None:
         """Sleep until somebody calls `wake`, or until a source that held calls back is due."""
         due_at = min((source.due_at for source in self._sources), default=math.inf)
-        self._awake.wait(None if due_at == math.inf else max(0.0, due_at - now))
-        # Cleared before anything is collected: whatever is added from here on wakes us again.
-        self._awake.clear()
+        with suppress(Empty):
+            self._bell.get(timeout=None if due_at == math.inf else max(0.0, due_at - now))
+        # Before anything is collected: whatever is added from here on rings again.
+        self._is_rung = False
 
     def has_waiting(self) -> bool:
         """True while there are calls that were not taken."""

@@ -65,18 +65,19 @@ class Parcel:
 
 def packed(shipment: Shipment) -> Parcel | None:
     """The task encoded; calls with arguments that cannot travel fail.  None when no call is left."""
-    sound: Shipment | None = shipment
     try:
-        assert shipment.chunk is not None
-        encoded = encode_chunk(shipment.chunk)
+        return _encoded(shipment)
     except Exception as error:  # EncodeError, or whatever an argument's own methods raise
-        sound = sifted(shipment, error)
-        if sound is None or sound.chunk is None:
-            return None
-        encoded = encode_chunk(sound.chunk)
-    sound.route.pace.learn_size(encoded.nbytes, sound.calls)
-    sound.chunk = None  # the arguments live on in `encoded` only
-    return Parcel(sound, encoded)
+        rest = sifted(shipment, error)
+    return None if rest is None else _encoded(rest)
+
+
+def _encoded(shipment: Shipment) -> Parcel:
+    assert shipment.chunk is not None
+    encoded = encode_chunk(shipment.chunk)
+    shipment.route.pace.learn_size(encoded.nbytes, shipment.calls)
+    shipment.chunk = None  # the arguments live on in `encoded` only
+    return Parcel(shipment, encoded)
 
 
 def batches(parcels: Sequence[Parcel]) -> list[list[Parcel]]:

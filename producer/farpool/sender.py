@@ -33,6 +33,8 @@ class Sender:
         self._lock = threading.Lock()
         self._parcels: deque[Parcel] = deque()
         self._sent_at = 0.0
+        self.is_patient = True
+        """False when cancellations that the server does not take are forgotten."""
         self.backoff = Backoff()
 
     def is_idle(self) -> bool:
@@ -42,9 +44,7 @@ class Sender:
 
     def is_quiet(self) -> bool:
         """True when a call submitted now is no part of a burst."""
-        return (
-            not len(self._shipments) and not self.backoff.is_on and monotonic() - self._sent_at > QUIET_SECONDS
-        )
+        return not len(self._shipments) and not self.backoff.is_on and monotonic() - self._sent_at > QUIET_SECONDS
 
     def send_now(self) -> None:
         """Send a lone call from the thread that submits it; leave it to our thread when that takes longer."""
@@ -87,6 +87,8 @@ class Sender:
     def _wait_for_server(self, error: Exception) -> None:
         if not self.backoff.is_on:
             logger.warning("%s. %d tasks wait here and are sent when it is back.", error, len(self._parcels))
+        if not self.is_patient:
+            self._outbox.cancellations.clear()
         self.backoff.wait()
 
     def _collect(self) -> None:
@@ -100,7 +102,7 @@ class Sender:
             if parcel is None:
                 self._shipments.land(shipment)
                 continue
-            self._shipments.add(parcel.shipment, now)
+            self._shipments.add(parcel.shipment)
             self._parcels.append(parcel)
 
     def _send(self) -> None:
@@ -125,6 +127,9 @@ class Sender:
             parcel.store(self._broker, monotonic())
         queue = parcels[0].shipment.route.options.queue
         self._broker.enqueue(queue, [parcel.task(self._reply) for parcel in parcels])
+        now = monotonic()
+        for parcel in parcels:
+            parcel.shipment.sent_at = parcel.shipment.looked_at = now
 
     def _cancel(self) -> None:
         ids = self._outbox.cancellations

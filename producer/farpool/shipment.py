@@ -71,6 +71,7 @@ class Shipment:
     __slots__ = (
         "abandon",
         "ask",
+        "asked_at",
         "calls",
         "chunk",
         "delivered",
@@ -94,14 +95,15 @@ class Shipment:
         self.dropped: set[int] = set()
         self.status: str | None = None
         self.trouble: BaseException | None = None
-        self.sent_at = self.looked_at = 0.0
+        self.sent_at: float | None = None  # when the server had it
+        self.looked_at = self.asked_at = 0.0
         self.abandon: Callable[[Shipment], None] | None = None
         self.ask: Callable[[Shipment], None] | None = None
 
     def drop(self, index: int) -> None:
-        """Nobody wants the result of this call.  The task is cancelled when that is true of all its calls."""
+        """Nobody wants the result of this call.  Once no call is open any more, the task is cancelled."""
         self.dropped.add(index)
-        if len(self.dropped) >= self.calls and self.abandon is not None:
+        if len(self.dropped) + self.delivered >= self.calls and self.abandon is not None:
             self.abandon(self)
 
     def is_started(self) -> bool:

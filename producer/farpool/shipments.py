@@ -1,8 +1,8 @@
 """The tasks that were sent and are not over."""
 
 import threading
-from time import monotonic
 from collections.abc import Iterable, Sequence
+from time import monotonic
 
 from farpool.outbox import Outbox
 from farpool.shipment import Shipment
@@ -39,9 +39,8 @@ class Shipments:
         """The tasks that are not over, in the order of their sending."""
         return list(self._table.values())
 
-    def add(self, shipment: Shipment, now: float) -> None:
+    def add(self, shipment: Shipment) -> None:
         """The task is about to be sent."""
-        shipment.sent_at = shipment.looked_at = now
         shipment.abandon = self.abandon
         shipment.ask = self._ask
         self._table[shipment.id] = shipment
@@ -65,21 +64,20 @@ class Shipments:
         shipment.sink.fail(error)
         self.land(shipment)
 
-    def look(self, shipments: Sequence[Shipment], now: float) -> None:
+    def look(self, shipments: Sequence[Shipment]) -> None:
         """Ask the server for the status of tasks.  Raises the broker's errors."""
         for start in range(0, len(shipments), MOST_LOOKS):
             batch = shipments[start : start + MOST_LOOKS]
-            for shipment in batch:
-                shipment.looked_at = now
             found = self._broker.look([shipment.id for shipment in batch])
             for shipment in batch:
                 shipment.status = found.get(shipment.id)
 
     def _ask(self, shipment: Shipment) -> None:
         now = monotonic()
-        if shipment in self and now - shipment.looked_at >= LOOK_SECONDS:
+        if shipment in self and now - shipment.asked_at >= LOOK_SECONDS:
+            shipment.asked_at = now
             try:
-                self.look([shipment], now)
+                self.look([shipment])
             except FarpoolError:  # what was known stands
                 return
 
@@ -87,7 +85,7 @@ class Shipments:
         """Cancel the tasks that no worker has taken; all of them when the server cannot be asked."""
         shipments = self.all()
         try:
-            self.look(shipments, monotonic())
+            self.look(shipments)
         except FarpoolError:
             cancel(shipments)
         cancel(shipment for shipment in shipments if shipment.status != "started")

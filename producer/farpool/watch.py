@@ -34,9 +34,12 @@ class Watch:
         if now - self._looked_at < LOOK_SECONDS:
             return []
         self._looked_at = now
-        silent = [item for item in self._shipments.all() if now - item.looked_at >= LOOK_SECONDS]
-        oldest = sorted(silent, key=lambda item: item.looked_at)[:MOST_LOOKS]
-        self._shipments.look(oldest, now)
+        sent = [shipment for shipment in self._shipments.all() if shipment.sent_at is not None]
+        silent = [shipment for shipment in sent if now - shipment.looked_at >= LOOK_SECONDS]
+        oldest = sorted(silent, key=lambda shipment: shipment.looked_at)[:MOST_LOOKS]
+        self._shipments.look(oldest)
+        for shipment in oldest:
+            shipment.looked_at = now
         cancel(shipment for shipment in oldest if shipment.status in _CANCELED)
         return [shipment for shipment in oldest if shipment.status is None]
 
@@ -57,5 +60,5 @@ class Watch:
         return {
             shipment.route.options.queue
             for shipment in self._shipments.all()
-            if now - shipment.sent_at >= WARN_SECONDS and shipment.status is None
+            if shipment.status != "started" and shipment.sent_at is not None and now - shipment.sent_at >= WARN_SECONDS
         }

@@ -116,9 +116,7 @@ class Channel:
 
     def _read(self) -> None:
         try:
-            data, ancillary, flags, _ = self._socket.recvmsg(
-                _READ_BYTES, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
-            )
+            data, ancillary, flags, _ = self._socket.recvmsg(_READ_BYTES, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC)
         except ConnectionError as error:
             raise EOFError from error
         for level, kind, rights in ancillary:

@@ -33,31 +33,24 @@ SECRETS = ("FARPOOL_URL", "RQ_REDIS_URL", "REDIS_URL", "FARPOOL_KEY", "FARPOOL_P
 """Not for children: task code holds no credentials of the queue (decision 4)."""
 
 
+FOLDER = click.Path(exists=True, file_okay=False)
+SECONDS, POSITIVE = click.FloatRange(0), click.FloatRange(0, min_open=True)
+
+
 @click.command("worker", context_settings={"auto_envvar_prefix": "FARPOOL", "show_default": True})
 @click.argument("queues", nargs=-1)
 @click.option("-u", "--url", help="Address of the server.  [default: FARPOOL_URL, RQ_REDIS_URL, REDIS_URL, localhost]")
 @click.option("-c", "--slots", type=click.IntRange(1), help="Processes.  [default: the cores this process may use]")
 @click.option("-n", "--name", help="Name of this worker.  [default: host name and pid]")
-@click.option(
-    "-P",
-    "--path",
-    "paths",
-    multiple=True,
-    type=click.Path(exists=True, file_okay=False),
-    help="Folder with code that may run, besides the current one.",
-)
-@click.option(
-    "--allow", "allowed", multiple=True, metavar="PREFIX", help="Module whose functions may run, wherever it is."
-)
+@click.option("-P", "--path", "paths", multiple=True, type=FOLDER, help="More folders with code that may run.")
+@click.option("--allow", "allowed", multiple=True, metavar="PREFIX", help="Module whose functions may run, anywhere.")
 @click.option("--allow-any", is_flag=True, help="Any importable function may run, as with RQ.")
 @click.option("--allow-eviction", is_flag=True, help="Start though the server may evict queued tasks.")
 @click.option("-b", "--burst", is_flag=True, help="Exit when the queues are empty.")
 @click.option("--max-tasks-per-child", type=click.IntRange(1), help="Replace a process after so many calls.")
-@click.option("--max-idle-time", type=click.FloatRange(0, min_open=True), help="Exit after so many idle seconds.")
-@click.option("--drain-seconds", type=click.FloatRange(0), default=30.0, help="What runs at SIGTERM may take so long.")
-@click.option(
-    "--connect-seconds", type=click.FloatRange(0), default=30.0, help="How long to wait for the server at the start."
-)
+@click.option("--max-idle-time", type=POSITIVE, help="Exit after so many idle seconds.")
+@click.option("--drain-seconds", type=SECONDS, default=30.0, help="What runs at SIGTERM may take so long.")
+@click.option("--connect-seconds", type=SECONDS, default=30.0, help="How long to wait for the server at the start.")
 @click.option("--exit-with-stdin", is_flag=True, hidden=True, help="Stop at once when standard input ends.")
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def worker(queues: tuple[str, ...], verbose: bool, **options: Any) -> None:

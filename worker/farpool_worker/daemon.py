@@ -38,6 +38,9 @@ from farpool_worker.work import Work
 EXIT_OK, EXIT_UNEXPECTED, EXIT_UNREACHABLE, EXIT_NO_SLOT, EXIT_BURST_FAILED = 0, 1, 69, 70, 75
 
 
+STDIN = 0
+
+
 class Daemon:
     """Runs until it is asked to stop, is idle for too long, or (burst) has emptied its queues."""
 
@@ -53,9 +56,7 @@ class Daemon:
         self._pool = Pool(_pool_options(settings))
         self._outbox = Outbox(self._broker)
         self._transfer = Transfer(self._new_broker().payloads, self._wakeup.ring)
-        self._results = Results(
-            settings.name, self._ledger, self._outbox, self._transfer, self._runtimes, self._keys.prefix
-        )
+        self._results = Results(settings.name, self._ledger, self._outbox, self._transfer, self._runtimes)
         self._claimer = Claimer(self._broker, waits=not settings.is_burst)
         self._commands = Commands(self._broker.client, self._keys, settings.name, self._broker.place)
         self._lease = Lease(self._lease_broker, self._ledger, settings.times, self._info, self._wakeup.ring)
@@ -156,6 +157,8 @@ class Daemon:
     def _turn(self) -> None:
         ready = wait(self._waitables(), self._patience(time.monotonic()))
         self._wakeup.clear()
+        if STDIN in ready and not os.read(STDIN, 4096):
+            self._stop_requests.request("end of standard input", count=2)
         for event in self._pool.handle(ready):
             self._results.react(event)
         for event in self._pool.tick(time.monotonic()):
@@ -175,7 +178,7 @@ class Daemon:
         if self._commands.is_open:
             found.append(self._commands)
         if self._settings.exit_with_stdin and not self._stop_requests.count:
-            found.append(0)
+            found.append(STDIN)
         return found
 
     def _patience(self, now: float) -> float | None:
@@ -294,7 +297,9 @@ class Daemon:
             self._pool.stop_at_next_call()
             self._commands.close()
             self._tell_drain(now)
-        if self._stop_requests.count > 1 or self._drain.is_late(now):
+        if self._stop_requests.count > 1:
+            self._drain.hurry(now)
+        if self._drain.is_late(now):
             self._hand_back_running()
         if now >= self._retry_at:
             self._release()

@@ -23,6 +23,11 @@ class Drain:
         """Begin: what runs may take `seconds` more."""
         self._deadline = now + self._seconds
 
+    def hurry(self, now: float) -> None:
+        """What runs gets no more time."""
+        assert self._deadline is not None
+        self._deadline = min(self._deadline, now)
+
     def is_late(self, now: float) -> bool:
         """True when what still runs must be handed back."""
         return self._deadline is not None and now >= self._deadline

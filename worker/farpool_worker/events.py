@@ -45,7 +45,8 @@ class Crashed:
 
     `running` is the call that it died in, None when it died between calls: of work whose first call had
     not begun (`preparing`: arguments, import, initializer) or whose results it was writing, it is the
-    first call without an outcome.  `lost` are all calls that have no outcome, `running` among them.
+    first call without an outcome.  `lost` are all calls that have no outcome, `running` among them; those
+    before it in the same work have run within the last milliseconds, and their results died with the child.
     `reason` continues a sentence: "was killed by signal 9 (SIGKILL)", or, when `timed_out`,
     "stopped after 32.0 s (limit 30 s)".
     """

@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from farpool_common.address import Address
@@ -36,7 +36,7 @@ class WorkerSettings:
     max_result_bytes: int = MAX_RESULT_BYTES
     start_method: str = "forkserver"
     exit_with_stdin: bool = False
-    times: LeaseTimes = LeaseTimes()
+    times: LeaseTimes = field(default_factory=LeaseTimes)
 
     def __post_init__(self) -> None:
         if self.slots < 1:

@@ -13,7 +13,7 @@ _TRAVELS = (
     "named tuples whose class is at the top level of a module"
 )
 
-_ADVICE: Sequence[tuple[type | tuple[type, ...], str]] = (
+_ADVICE: Sequence[tuple[Any, str]] = (
     (Generator, "a generator runs where it was made; send list(value)"),
     (Iterator, "an iterator cannot be read twice; send list(value)"),
     ((FunctionType, BuiltinFunctionType, MethodType), "send the name of a function, and look it up there"),
@@ -24,7 +24,7 @@ _ADVICE: Sequence[tuple[type | tuple[type, ...], str]] = (
     (date, "a subclass would lose its class; send a datetime or date"),
     ((list, tuple, set, frozenset, dict), "a subclass would lose its class; convert it to the type below it"),
     (Mapping, "send dict(value)"),
-    (Callable, "send what it is made of, and make it again there"),  # type: ignore[arg-type]
+    (Callable, "send what it is made of, and make it again there"),
 )
 
 

@@ -16,6 +16,11 @@ from farpool_common.errors import DecodeError, EncodeError
 
 Array = np.ndarray[Any, DType]
 
+_NUMBERS = {np.dtype(code).type: np.dtype(code).str for code in "?bhilqBHILQefdFD"}
+"""Wire form of the scalar types that need no second look."""
+
+_DTYPES: dict[str, DType] = {wire: np.dtype(wire) for wire in _NUMBERS.values()}
+
 
 # --- arrays ------------------------------------------------------------------------------------
 
@@ -52,12 +57,10 @@ def _stored(value: Array, fortran: bool, writing: Writing) -> memoryview | int:
     if writing.inline_limit is None or value.nbytes < writing.inline_limit:
         writing.inlined += value.nbytes
         return _bytes_of(value, fortran)
-    index = writing.indexes.get(id(value))
-    if index is None:
-        index = writing.indexes[id(value)] = len(writing.buffers)
-        writing.kept.append(value)
+    if id(value) not in writing.seen:
+        writing.seen[id(value)] = value, len(writing.buffers)
         writing.buffers.append(_bytes_of(value, fortran))
-    return index
+    return writing.seen[id(value)][1]
 
 
 def _bytes_of(value: Array, fortran: bool) -> memoryview:
@@ -65,7 +68,7 @@ def _bytes_of(value: Array, fortran: bool) -> memoryview:
         return memoryview(b"")
     flat = np.ascontiguousarray(value.T if fortran else value).reshape(-1)
     # As bytes, because datetimes, records and other byte orders have no buffer format that msgpack reads.
-    return memoryview(flat.view(np.ndarray).view(np.uint8))
+    return flat.view(np.uint8).data
 
 
 def _array(dtype: DType, order: Any, data: bytes | int, shape: list[Any], reading: Reading) -> Array:
@@ -75,6 +78,8 @@ def _array(dtype: DType, order: Any, data: bytes | int, shape: list[Any], readin
         raise DecodeError(f"an array of {size:,} × {dtype.itemsize:,} bytes comes with {len(store):,} bytes")
     if dtype.itemsize == 0 and size > MAX_EMPTY_ITEMS:
         raise DecodeError(f"an array of more than {MAX_EMPTY_ITEMS:,} elements without bytes")
+    if not store:  # not by copying: NumPy would copy text of no characters as text of one
+        store = memoryview(bytearray())
     found: Array = np.ndarray(tuple(shape), dtype, store, order=order)
     return found.copy(order="K") if isinstance(store, bytes) else found
 
@@ -94,22 +99,26 @@ def _buffer(index: int, reading: Reading) -> memoryview:
 
 def write_scalar(value: np.generic, _: Writing) -> list[Any]:
     """Parts of a NumPy scalar.  Raises EncodeError."""
-    match value:
-        case np.str_():
-            return ["U", str(value)]
-        case np.bytes_():
-            return ["S", bytes(value)]
-    if type(value) is not value.dtype.type or value.dtype.hasobject or isinstance(value, np.record):
-        raise EncodeError(f"a NumPy {type(value).__name__}; convert with .item()")
+    wire = _NUMBERS.get(type(value))
+    if wire is not None:
+        return [wire, value.tobytes()]
+    if isinstance(value, np.str_):  # not by dtype, nor by str(): both drop NULs at the end
+        return ["text", str.__str__(value)]
+    if isinstance(value, np.bytes_):
+        return ["text", bytes(value)]
+    if type(value) is not value.dtype.type or value.dtype.hasobject:
+        raise EncodeError(f"a {type(value).__module__}.{type(value).__qualname__}; convert with .item()")
     return [dtype_to_wire(value.dtype), value.tobytes()]
 
 
 def read_scalar(parts: list[Any], reading: Reading) -> Any:
     """The scalar, of the type it had.  Raises DecodeError."""
     match parts:
-        case ["U", str(text)]:
+        case [str(wire), bytes(data)] if wire in _DTYPES and len(data) == _DTYPES[wire].itemsize:
+            return np.frombuffer(data, _DTYPES[wire])[0]  # a third of the time of the general way
+        case ["text", str(text)]:
             return np.str_(text)
-        case ["S", bytes(text)]:
+        case ["text", bytes(text)]:
             return np.bytes_(text)
         case [wire, bytes(data)]:
             return _array(dtype_from_wire(wire), "C", data, [], reading)[()]

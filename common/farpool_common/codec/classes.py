@@ -51,13 +51,6 @@ def _portable_name(found: type) -> str:
     return name
 
 
-def _resolved(name: str, reading: Reading) -> type:
-    found = reading.classes(name)
-    if not isinstance(found, type):
-        raise DecodeError(f"{name} is no class")
-    return found
-
-
 # --- Enum --------------------------------------------------------------------------------------
 
 
@@ -71,7 +64,7 @@ def _write_enum(value: Enum, _: Writing) -> list[Any]:
 def _read_enum(parts: list[Any], reading: Reading) -> Enum:
     match parts:
         case [str(name), (str() | int()) as member]:
-            return _member(_resolved(name, reading), name, member)
+            return _member(reading.find_class(name), name, member)
     raise malformed("Enum member")
 
 
@@ -87,7 +80,7 @@ def _member(found: type, name: str, member: str | int) -> Enum:
 
 
 @lru_cache(256)
-def _fields_of(found: type) -> tuple[str, ...]:
+def _fields_of(found: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(found))
 
 
@@ -100,7 +93,7 @@ def _check_bases(found: type) -> None:
 
 
 def _write_dataclass(value: Any, _: Writing) -> list[Any]:
-    found = type(value)
+    found: type = type(value)
     name = _portable_name(found)
     _check_bases(found)
     names = _fields_of(found)
@@ -122,7 +115,7 @@ def _check_nothing_lost(value: Any, names: tuple[str, ...]) -> None:
 def _read_dataclass(parts: list[Any], reading: Reading) -> Any:
     match parts:
         case [str(name), dict(state)]:
-            found = _resolved(name, reading)
+            found = reading.find_class(name)
             if not is_dataclass(found):
                 raise DecodeError(f"{name} is no dataclass")
             return _rebuilt(found, name, state)
@@ -133,7 +126,7 @@ def _rebuilt(found: type, name: str, state: dict[str, Any]) -> Any:
     names = _fields_of(found)
     if state.keys() != set(names):
         raise DecodeError(f"the fields of {name} differ between here and where it was written: here {names}")
-    value = object.__new__(found)
+    value: Any = object.__new__(found)
     for field, content in state.items():
         object.__setattr__(value, field, content)  # also when frozen
     return value
@@ -149,7 +142,7 @@ def _write_named_tuple(value: tuple[Any, ...], _: Writing) -> list[Any]:
 def _read_named_tuple(parts: list[Any], reading: Reading) -> tuple[Any, ...]:
     match parts:
         case [str(name), *items]:
-            found = _resolved(name, reading)
+            found = reading.find_class(name)
             if not is_named_tuple(found) or len(found._fields) != len(items):  # type: ignore[attr-defined]
                 raise DecodeError(f"{name} is no named tuple of {len(items)} fields")
             value: tuple[Any, ...] = tuple.__new__(found, items)

@@ -1,8 +1,8 @@
 """Collections of the standard library on the wire, except lists and dicts, which msgpack knows."""
 
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Iterable, Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
+from operator import eq
 from typing import Any
 
 from farpool_common.codec.kinds import Code, Kind, Reading, Writing, malformed
@@ -10,10 +10,12 @@ from farpool_common.codec.limits import MAX_EQUAL_HASHES
 from farpool_common.errors import DecodeError
 
 
-def check_hashes(keys: Iterable[Any]) -> None:
+def check_hashes(keys: Sequence[Any]) -> None:
     """Refuse keys that were chosen to have the same hash.  Raises DecodeError."""
-    hashes = sorted(map(hash, keys))
-    if any(a == b for a, b in zip(hashes, islice(hashes, MAX_EQUAL_HASHES, None), strict=False)):
+    if len(keys) <= MAX_EQUAL_HASHES:
+        return
+    hashes = sorted(map(hash, keys))  # a dict of them would suffer from the same collisions
+    if any(map(eq, hashes, hashes[MAX_EQUAL_HASHES:])):
         raise DecodeError(f"more than {MAX_EQUAL_HASHES} keys of one dict or set have the same hash")
 
 

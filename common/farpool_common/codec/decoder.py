@@ -16,12 +16,14 @@ from farpool_common.codec.registry import BY_CODE
 from farpool_common.errors import DecodeError, FarpoolError
 from farpool_common.names import loaded_class
 
+Envelope = bytes | bytearray | memoryview
+
 _MARK = b"\xc7\x00"
 """How every tagged array's first element begins: an extension of 8-bit length, which is 0."""
 
 
 def decode(
-    envelope: bytes | bytearray | memoryview,
+    envelope: Envelope,
     buffers: Sequence[memoryview] = (),
     *,
     classes: Callable[[str], type] | None = None,
@@ -35,9 +37,8 @@ def decode(
     """
     if len(envelope) > limits.max_bytes:
         raise DecodeError(f"{len(envelope):,} bytes in one message; the limit is {limits.max_bytes:,}")
-    reading = Reading(list(buffers), classes or loaded_class, limits)
     try:
-        return _unpack(envelope, reading)
+        return _unpack(envelope, Reading(buffers, classes or loaded_class), limits)
     except FarpoolError:
         raise
     except MemoryError:
@@ -46,19 +47,19 @@ def decode(
         raise DecodeError(f"the bytes are no value: {_described(error)}") from error
 
 
-def _unpack(envelope: bytes | bytearray | memoryview, reading: Reading) -> Any:
+def _unpack(envelope: Envelope, reading: Reading, limits: Limits) -> Any:
     """First with the keys that nearly all dicts have, and if that fails, with any."""
     try:
-        if _is_plain(envelope, reading.limits):
+        if _is_plain(envelope, limits):
             return unpackb(envelope, ext_hook=_refuse, timestamp=3, unicode_errors="surrogatepass")
-        return _unpack_tagged(envelope, reading, any_key=False)
+        return _unpack_tagged(envelope, reading, limits, any_key=False)
     except DecodeError:
         raise
     except ValueError:
-        return _unpack_tagged(envelope, reading, any_key=True)
+        return _unpack_tagged(envelope, reading, limits, any_key=True)
 
 
-def _is_plain(envelope: bytes | bytearray | memoryview, limits: Limits) -> bool:
+def _is_plain(envelope: Envelope, limits: Limits) -> bool:
     """Whether msgpack can do it without hooks: no tagged arrays, and fewer bytes than containers allowed."""
     return isinstance(envelope, bytes) and len(envelope) <= limits.max_containers and _MARK not in envelope
 
@@ -67,13 +68,14 @@ def _refuse(code: int, data: bytes) -> Any:
     raise DecodeError(f"extension {code} of {len(data):,} bytes is not farpool's")
 
 
-def _unpack_tagged(envelope: bytes | bytearray | memoryview, reading: Reading, *, any_key: bool) -> Any:
-    building = _Building(reading)
+def _unpack_tagged(envelope: Envelope, reading: Reading, limits: Limits, *, any_key: bool) -> Any:
+    building = _Building(reading, limits.max_containers)
     if any_key:
         keys = {"strict_map_key": False, "object_pairs_hook": building.on_pairs}
     else:
         # Keys are str or bytes, whose hashes nobody can foretell, so msgpack may build the dicts.
-        keys = {"strict_map_key": True, "object_hook": building.on_dict}
+        counted = len(envelope) > limits.max_containers  # else there are bytes for fewer
+        keys = {"strict_map_key": True, "object_hook": building.on_dict if counted else None}
     value = unpackb(
         envelope,
         list_hook=building.on_list,
@@ -90,11 +92,11 @@ def _unpack_tagged(envelope: bytes | bytearray | memoryview, reading: Reading, *
 class _Building:
     """Callbacks of one pass over an envelope."""
 
-    __slots__ = ("left", "marks", "reading")
+    __slots__ = ("left", "marks", "most", "reading")
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, max_containers: int) -> None:
         self.reading = reading
-        self.left = reading.limits.max_containers
+        self.most = self.left = max_containers
         self.marks = 0  # met, and not yet the first element of a list
 
     def on_mark(self, code: int, data: bytes) -> Kind:
@@ -105,7 +107,9 @@ class _Building:
         return kind
 
     def on_list(self, items: list[Any]) -> Any:
-        self._count()
+        self.left -= 1  # `_count`, without the call: this is where decoding spends its time
+        if self.left < 0:
+            raise self._too_many()
         if not items or type(items[0]) is not Kind:
             return items
         self.marks -= 1
@@ -120,14 +124,16 @@ class _Building:
 
     def on_pairs(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
         self._count()
-        if len(pairs) > 1:
-            check_hashes(key for key, _ in pairs)
+        check_hashes([key for key, _ in pairs])
         return dict(pairs)
 
     def _count(self) -> None:
         self.left -= 1
         if self.left < 0:
-            raise DecodeError(f"more than {self.reading.limits.max_containers:,} lists, dicts and other objects")
+            raise self._too_many()
+
+    def _too_many(self) -> DecodeError:
+        return DecodeError(f"more than {self.most:,} lists, dicts and other objects")
 
 
 def _described(error: Exception) -> str:

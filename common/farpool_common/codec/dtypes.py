@@ -6,6 +6,7 @@ accept `(1000,1000,10)f8`, 80 MB per element.
 
 import math
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -23,13 +24,6 @@ _PLAIN = re.compile(
 _SIZED = re.compile(r"\|[SV](\d{1,9})|[<>]U(\d{1,9})")
 _LONG = re.compile(r"([<>][fc]\d\d):(\d{1,3})")
 """Long doubles, with the bits of their mantissa: 16 bytes mean different things on x86 and ARM."""
-
-
-def check_travels(dtype: DType) -> None:
-    """Raises EncodeError for a dtype that has no place on the wire, and says why."""
-    if dtype.hasobject:
-        raise EncodeError(f"dtype {dtype} holds Python objects")
-    dtype_to_wire(dtype)
 
 
 @lru_cache(256)
@@ -57,8 +51,9 @@ def _plain_to_wire(dtype: DType) -> str:
 
 def _fields_to_wire(dtype: DType) -> list[Any]:
     rows: list[Any] = [dtype.itemsize]
+    fields: Mapping[str, Any] = dtype.fields or {}
     for name in dtype.names or ():
-        field = (dtype.fields or {})[name]
+        field = fields[name]
         if len(field) > 2:
             raise EncodeError(f"dtype {dtype}: field {name!r} has a title; make the dtype without titles")
         base, shape = field[0].subdtype or (field[0], ())
@@ -68,7 +63,7 @@ def _fields_to_wire(dtype: DType) -> list[Any]:
 
 def dtype_from_wire(wire: Any) -> DType:
     """The dtype that `dtype_to_wire` wrote.  Raises DecodeError, or NumPy's own errors."""
-    return _parsed(wire) if isinstance(wire, str) else _record(wire, depth=0)
+    return _from_wire(wire, depth=0)
 
 
 def _from_wire(wire: Any, depth: int) -> DType:

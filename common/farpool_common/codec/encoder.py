@@ -10,7 +10,7 @@ from typing import Any
 from msgpack import Packer
 
 from farpool_common.codec.containers import TUPLE
-from farpool_common.codec.faults import count_containers, explain
+from farpool_common.codec.faults import MAX_DEPTH, count_containers, explain
 from farpool_common.codec.kinds import Writing
 from farpool_common.codec.limits import DEFAULT
 from farpool_common.codec.registry import kind_of
@@ -56,9 +56,7 @@ def _pack(value: Any, writing: Writing) -> bytes:
     try:
         packed: bytes = Packer(default=hook, strict_types=True).pack(value)
     except UnicodeEncodeError:  # lone surrogates, as in names of files; this way costs twice the time
-        writing.buffers.clear()
-        writing.indexes.clear()
-        writing.inlined = 0
+        writing.inlined = 0  # the buffers stay: they are found again
         packed = Packer(default=hook, strict_types=True, unicode_errors="surrogatepass").pack(value)
     return packed
 
@@ -80,7 +78,11 @@ def _explained(value: Any, error: Exception) -> EncodeError:
     found = explain(value)
     if found is not None:
         return found
-    return error if isinstance(error, EncodeError) else EncodeError(f"{type(error).__name__}: {error}")
+    if isinstance(error, EncodeError):
+        return error
+    if isinstance(error, ValueError) and "recursion" in str(error):
+        return EncodeError(f"nested deeper than {MAX_DEPTH:,} levels")
+    return EncodeError(f"{type(error).__name__}: {error}")
 
 
 def _check_size(value: Any, size: int) -> None:
@@ -88,5 +90,6 @@ def _check_size(value: Any, size: int) -> None:
         raise EncodeError(f"{size:,} bytes in one message; {DEFAULT.max_bytes:,} can travel, send a reference")
     if count_containers(value, DEFAULT.max_containers) > DEFAULT.max_containers:
         raise EncodeError(
-            f"more than {DEFAULT.max_containers:,} lists, tuples, dicts and other objects; use NumPy arrays, or smaller chunks"
+            f"more than {DEFAULT.max_containers:,} lists, tuples, dicts and other objects; "
+            f"send NumPy arrays, or fewer at a time"
         )

@@ -5,7 +5,7 @@ the value walked again, here.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, is_dataclass
 from typing import Any
 
@@ -14,10 +14,12 @@ from farpool_common.codec.kinds import Writing
 from farpool_common.codec.registry import kind_of
 from farpool_common.errors import EncodeError
 
-MAX_DEPTH = 500
-"""Containers within containers; msgpack's packer stops at 511 calls."""
+MAX_DEPTH = 1_000
+"""Containers within containers.  msgpack's packer stops at 1,024 and its unpacker at 1,025; dataclasses
+and the relatives of dict take two."""
 
-_PLAIN = (type(None), bool, float, str, bytes, bytearray)
+_SCALARS = frozenset({type(None), bool, float, str, bytes, bytearray, memoryview, int})
+"""Types that are no containers on the wire, except for integers beyond 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +57,24 @@ def _parts(part: _Part) -> list[_Part]:
     if part.is_inside_itself():
         raise EncodeError("contains itself")
     if part.depth > MAX_DEPTH:
-        raise EncodeError(f"nested deeper than {MAX_DEPTH} levels")
+        raise EncodeError(f"nested deeper than {MAX_DEPTH:,} levels")
     return [
         _Part(child, part.path + step, part, part.depth + 1)
         for step, child in _children(part.value)
-        if not _is_plain(child) or type(child) is memoryview
+        if not _is_plain(child)
     ]
 
 
 def _is_plain(value: Any) -> bool:
     found = type(value)
     if found is int:
-        return value.bit_length() <= 64
+        return bool(-(2**63) <= value < 2**64)
     if found is memoryview:
         return bool(value.contiguous)
-    return found in _PLAIN
+    return found in _SCALARS
 
 
-def _children(value: Any) -> Iterator[tuple[str, Any]]:
+def _children(value: Any) -> Iterable[tuple[str, Any]]:
     """What a value consists of, each with its step in a path."""
     if type(value) is memoryview:
         raise EncodeError("a memoryview with gaps; send bytes(value)")
@@ -81,7 +83,7 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
     else:
         parts = kind_of(value).write(value, Writing(None))
     if isinstance(value, dict):
-        return _entries(value)
+        return (*((".default_factory", part) for part in parts[:-1]), *_entries(value))
     if isinstance(value, (list, deque)) or type(value) is tuple:
         return ((f"[{index}]", item) for index, item in enumerate(value))
     if is_named_tuple(type(value)):
@@ -110,16 +112,19 @@ def _short(key: Any) -> str:
 
 def count_containers(value: Any, enough: int) -> int:
     """How many containers `decode` will count in a value, or some number above `enough`."""
-    waiting, count = [value], 0
+    waiting, count = [] if _is_plain(value) else [value], 0
     while waiting and count <= enough:
-        value = waiting.pop()
+        inside = _content(waiting.pop())
         count += 1
-        if type(value) is dict:
-            inside: Any = (*value.keys(), *value.values())
-        elif type(value) in (list, tuple, set, frozenset):
-            inside = value
-        else:
-            inside = _taken_apart(value)
-        if not _ALL_PLAIN.issuperset(map(type, inside)):
+        if not _SCALARS.issuperset(map(type, inside)):
             waiting.extend(item for item in inside if not _is_plain(item))
     return count
+
+
+def _content(value: Any) -> Sequence[Any]:
+    if type(value) is dict:
+        return (*value, *value.values())
+    if type(value) in (list, tuple):
+        found: Sequence[Any] = value
+        return found
+    return kind_of(value).write(value, Writing(None))

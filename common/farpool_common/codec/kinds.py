@@ -4,14 +4,14 @@ It is a msgpack array whose first element is an empty extension; the extension's
 Extensions have no other use in farpool's format, so a list that a user wrote never looks like one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
 from msgpack import ExtType
 
-from farpool_common.codec.limits import Limits
+from farpool_common.codec.limits import MAX_CLASS_NAME
 from farpool_common.errors import DecodeError
 
 
@@ -49,27 +49,40 @@ class Code(IntEnum):
     DTYPE = 29
 
 
-@dataclass(slots=True)
 class Writing:
-    """One `encode` under way: the arrays that leave the envelope."""
+    """One `encode` under way: the arrays that leave the envelope, and the bytes of those that do not."""
 
-    inline_limit: int | None
-    buffers: list[memoryview] = field(default_factory=list)
-    indexes: dict[int, int] = field(default_factory=dict)
-    """Buffer of an array, by the array's id: an array that occurs again is not sent again."""
-    kept: list[Any] = field(default_factory=list)
-    """Those arrays, so that no id is given to another object meanwhile."""
-    inlined: int = 0
-    """Bytes of arrays inside the envelope."""
+    __slots__ = ("buffers", "inline_limit", "inlined", "seen")
+
+    def __init__(self, inline_limit: int | None) -> None:
+        self.inline_limit = inline_limit
+        self.inlined = 0
+        self.buffers: list[memoryview] = []
+        # By id, an array and the number of its buffer.  The array is kept so that no other gets its id.
+        self.seen: dict[int, tuple[Any, int]] = {}
 
 
-@dataclass(slots=True)
 class Reading:
-    """One `decode` under way: what it was given."""
+    """One `decode` under way: what it was given, and the classes it has found."""
 
-    buffers: list[memoryview]
-    classes: Callable[[str], type]
-    limits: Limits
+    __slots__ = ("buffers", "classes", "found")
+
+    def __init__(self, buffers: Iterable[memoryview], classes: Callable[[str], type]) -> None:
+        self.buffers = list(buffers)
+        self.classes = classes
+        self.found: dict[str, type] = {}
+
+    def find_class(self, name: str) -> type:
+        """The class of that name.  Raises what the resolver raises, or DecodeError."""
+        found = self.found.get(name)
+        if found is None:
+            if len(name) > MAX_CLASS_NAME or not name.isprintable():
+                raise DecodeError("malformed name of a class")
+            found = self.classes(name)
+            if not isinstance(found, type):
+                raise DecodeError(f"{name} is no class")
+            self.found[name] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -36,6 +36,9 @@ MAX_EMPTY_ITEMS = 1_000_000
 MAX_DTYPE_DEPTH = 16
 """Records within records of one dtype (guess)."""
 
+MAX_CLASS_NAME = 500
+"""Characters of a class's name: it may end up in a log (guess)."""
+
 MAX_FRACTION_BYTES = 16 * 1024
 """Size of a numerator or denominator: reducing a fraction takes time quadratic in it (guess)."""
 

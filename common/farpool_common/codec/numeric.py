@@ -4,6 +4,7 @@ A process that handles no arrays does not load NumPy for the codec.
 """
 
 import sys
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +25,7 @@ def kind_of(value: Any) -> Kind | None:
     return None
 
 
+@cache  # an import statement that finds its module takes 0.4 µs still
 def _arrays() -> ModuleType:
     # Here and not above: see the module's docstring.
     from farpool_common.codec import arrays

@@ -68,6 +68,7 @@ for i = 5, #ARGV do
         local seen = redis.call('ZSCORE', strays, name)
         if not seen then
             redis.call('ZADD', strays, now_ms, name)
+            redis.call('EXPIRE', strays, 60)
         elseif now_ms - tonumber(seen) >= stray_ms then
             redis.call('ZREM', strays, name)
             if redis.call('LREM', intermediate, 1, id) == 1 then

@@ -24,7 +24,7 @@ START_SECONDS = 20.0
 
 POLL_SECONDS = 0.01
 
-OUR_VARIABLES = ("FARPOOL_URL", "FARPOOL_QUEUES", "FARPOOL_NAME")
+OUR_VARIABLES = ("FARPOOL_URL", "FARPOOL_QUEUES", "FARPOOL_NAME", "FARPOOL_BURST", "FARPOOL_MAX_IDLE_TIME")
 """What the environment may say about the user's own workers does not hold for ours."""
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks: each alternates a baseline with farpool in one run and prints medians and ratios."""

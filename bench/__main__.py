@@ -1,0 +1,16 @@
+"""`python -m bench [w1 w2 ...]`: all workloads, or those named."""
+
+import importlib
+import sys
+
+WORKLOADS = {
+    "w1": "bench.w1_submits",
+    "w2": "bench.w2_latency",
+    "w3": "bench.w3_map",
+    "w4": "bench.w4_numpy",
+    "w5": "bench.w5_arrays",
+}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or WORKLOADS:
+        importlib.import_module(WORKLOADS[name]).main()

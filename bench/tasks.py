@@ -1,0 +1,30 @@
+"""Functions that benchmarks send to workers."""
+
+import numpy as np
+
+
+def nothing(_: object = None) -> None:
+    """The smallest task."""
+
+
+def square(number: int) -> int:
+    """The smallest task with a result."""
+    return number * number
+
+
+def wave_mean(seed: int) -> float:
+    """The NumPy job: 80 MB of float64."""
+    arr = np.random.default_rng(seed).random(10_000_000)
+    return np.mean(np.sin(arr) + np.cos(arr))
+
+
+def doubled(array: np.ndarray) -> np.ndarray:
+    """An array there and an array back."""
+    return array * 2.0
+
+
+def maybe_fails(number: int) -> int:
+    """Every tenth call raises."""
+    if number % 10 == 0:
+        raise ValueError(f"number {number} is one of ten")
+    return number

@@ -1,0 +1,64 @@
+"""`farpool run SCRIPT`: a script, with a pool of this machine's cores for as long as it runs."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from farpool.cli.options import path_option, slots_option
+from farpool.embedded import LocalPool
+from farpool.embedded.worker_process import host_name
+
+FORWARDED = (signal.SIGTERM, signal.SIGHUP)
+"""Sent to this process alone.  Ctrl-C is not among them: a terminal sends it to the script, too."""
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@slots_option
+@path_option
+@click.argument("script", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("arguments", metavar="[ARG]...", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def run(
+    ctx: click.Context, slots: int | None, paths: tuple[str, ...], script: Path, arguments: tuple[str, ...]
+) -> None:
+    """Run a Python script with a pool of this machine's cores around it.
+
+    Its Executors find the pool by FARPOOL_URL.  The exit code is the script's own.
+    """
+    folders = [script.resolve().parent, Path.cwd(), *(Path(path).resolve() for path in paths)]
+    with LocalPool([(host_name(), slots)], paths=list(dict.fromkeys(folders))) as pool:
+        code = _run_script([sys.executable, str(script), *arguments], pool.url)
+    ctx.exit(code)
+
+
+def _run_script(argv: list[str], url: str) -> int:
+    """The script's exit code, as a shell would tell it."""
+    with subprocess.Popen(argv, env=os.environ | {"FARPOOL_URL": url}) as process, _signals_for(process):
+        code = process.wait()
+    return 128 - code if code < 0 else code
+
+
+@contextmanager
+def _signals_for(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """While the script runs, signals are its business: it may clean up before it ends."""
+
+    def forward(number: int, _: FrameType | None) -> None:
+        process.send_signal(number)
+
+    def leave_to_the_script(number: int, _: FrameType | None) -> None:
+        pass
+
+    before = {number: signal.signal(number, forward) for number in FORWARDED}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, leave_to_the_script)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

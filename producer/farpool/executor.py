@@ -1,0 +1,154 @@
+"""The executor: `concurrent.futures` over the workers of many hosts."""
+
+import concurrent.futures
+import secrets
+import weakref
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from farpool.client import Client, ClientSettings
+from farpool.connect import Server, find_server
+from farpool.options import CallOptions
+from farpool.session import Session
+from farpool.submitter import Submitter
+from farpool_common.broker import ProducerBroker
+from farpool_common.chunk import Initializer
+from farpool_common.codec import encode
+from farpool_common.errors import ArgumentError, ServerBusyError, SettingsError
+from farpool_common.names import function_name, unwrapped
+
+
+class Executor(Submitter, concurrent.futures.Executor):
+    """A `concurrent.futures.Executor` whose calls run on all hosts that serve a queue.
+
+    `url` is the server (`redis://host:6379/0`); without it FARPOOL_URL, RQ_REDIS_URL or REDIS_URL, else
+    localhost, else a server and worker of this process's own.  `max_workers` caps how many of this
+    executor's tasks are on their way at once.  `initializer(*initargs)` runs once in each worker process
+    before it runs calls of this executor.
+
+    Raises ServerUnreachableError, ServerRefusedError or ServerUnsuitableError at once; an outage later is
+    waited for.  At the end of the program pending calls are waited for, as the standard library does.  A
+    process forked from this one gets a connection and threads of its own when it first submits; futures
+    that it inherited are completed in the parent only.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        queue: str = "default",
+        max_workers: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: Sequence[Any] = (),
+        durability: Literal["memory"] = "memory",
+    ) -> None:
+        options = CallOptions(queue=queue)
+        _check_max_workers(max_workers)
+        _check_durability(durability)
+        start = _initializer(initializer, tuple(initargs))
+        server = find_server(url)
+        settings = ClientSettings(server.place, max_workers, start)
+        super().__init__(Session(_ClientMaker(server, settings, self._open_broker)), options)
+        client = self._bound()
+        client.live.fresh(queue)
+        # Without this, threads of a forgotten executor would run on until the program ends.
+        weakref.finalize(self, self._session.abandon).atexit = False
+
+    @staticmethod
+    def _open_broker(server: Server) -> ProducerBroker:
+        """The broker of a new client; tests put another in its place."""
+        return server.broker()
+
+    @property
+    def _max_workers(self) -> int:
+        """Slots that serve the queue now, at least 1; dask and others read it."""
+        return self._bound().live.fresh(self._options.queue)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more calls; with `wait`, return when all are done and the threads have ended.
+
+        `cancel_futures` cancels what no worker has begun.  May be called again.
+        """
+        self._session.shut()
+        client = self._session.client
+        if client is None:
+            return
+        client.refuse_calls()
+        if cancel_futures:
+            client.cancel_waiting()
+        client.close(wait)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for all calls; after Ctrl-C, cancel them instead."""
+        try:
+            if kind is not None and issubclass(kind, KeyboardInterrupt):
+                self._cancel_all()
+            self.shutdown()
+        except KeyboardInterrupt:
+            self._cancel_all()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def _cancel_all(self) -> None:
+        if self._session.client is not None:
+            self._session.client.refuse_calls()
+            self._session.client.cancel_all()
+
+
+class _ClientMaker:
+    """Makes a checked client; again in each forked child."""
+
+    def __init__(
+        self, server: Server, settings: ClientSettings, open_broker: Callable[[Server], ProducerBroker]
+    ) -> None:
+        self._server, self._settings, self._open_broker = server, settings, open_broker
+
+    def __call__(self) -> Client:
+        broker = self._open_broker(self._server)
+        try:
+            broker.check()
+        except ServerBusyError:  # loading its data, say: an outage that passes
+            pass
+        except BaseException:
+            broker.close()
+            raise
+        return Client(broker, self._settings)
+
+
+def _check_max_workers(max_workers: Any) -> None:
+    if max_workers is None:
+        return
+    if not isinstance(max_workers, int) or isinstance(max_workers, bool):
+        raise TypeError(f"max_workers is a whole number, not {max_workers!r}")
+    if max_workers < 1:
+        raise ValueError("max_workers must be greater than 0")
+
+
+def _check_durability(durability: Any) -> None:
+    if durability in ("fsync", "replica"):
+        raise SettingsError(
+            f'durability="{durability}" waits until the server has written or copied each task; that is not '
+            f'built yet. With "memory" a task is as safe as the server\'s own persistence makes it.'
+        )
+    if durability != "memory":
+        raise SettingsError(f'durability is "memory", not {durability!r}')
+
+
+def _initializer(function: Callable[..., object] | None, args: tuple[Any, ...]) -> Initializer | None:
+    if function is None:
+        return None
+    if not callable(function):
+        raise TypeError("initializer must be a callable")
+    function, args, kwargs = unwrapped(function, args, {})
+    if kwargs:
+        raise SettingsError("an initializer takes positional arguments only: pass them as initargs")
+    try:
+        encode(args)
+    except Exception as error:
+        raise ArgumentError(f"initargs cannot travel: {error}") from error
+    return Initializer(secrets.token_hex(16), function_name(function), args)

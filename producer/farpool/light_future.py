@@ -1,0 +1,72 @@
+"""A `concurrent.futures.Future` that is made and settled in a microsecond.
+
+A future of the standard library is born with a condition, a lock and three containers: 1.7 kB and 6.5 µs
+when there are many (measured with 300,000; most of it is fresh memory).  Nearly all of ours are settled
+before anybody waits for them, so they get these when somebody first asks, and take 0.35 kB and 0.4 µs.
+"""
+
+import concurrent.futures
+import threading
+from concurrent.futures import InvalidStateError
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+PENDING, CANCELLED, FINISHED = "PENDING", "CANCELLED", "FINISHED"
+"""States of `concurrent.futures`, which has no public names for them."""
+
+_MAKING = threading.Lock()
+"""Held while a future gets its condition, and while one is settled that has none.  Shared by all, since it
+is held for less than a microsecond and a lock of its own would be what we want to save."""
+
+
+class LightFuture(concurrent.futures.Future[T]):
+    """Behaves as its base class, whose methods do everything as soon as anybody waits."""
+
+    _own_condition: threading.Condition | None = None
+    _result: T | None = None
+    _exception: BaseException | None = None
+
+    def __init__(self) -> None:
+        self._state = PENDING  # and no more: the rest is made by `_condition`
+
+    @property
+    def _condition(self) -> threading.Condition:  # type: ignore[override]
+        """What the base class locks before it touches its waiters and callbacks, which is always."""
+        condition = self._own_condition
+        if condition is None:
+            with _MAKING:
+                condition = self._own_condition
+                if condition is None:
+                    self._waiters: list[Any] = []
+                    self._done_callbacks: list[Any] = []
+                    condition = self._own_condition = threading.Condition()
+        return condition
+
+    def settle(self, result: Any, error: BaseException | None = None) -> bool:
+        """Set the result, or the exception.  False when it is cancelled or has one already."""
+        with _MAKING:
+            if self._own_condition is None:
+                return self._settle_unseen(result, error)
+        try:
+            if error is None:
+                self.set_result(result)
+            else:
+                self.set_exception(error)
+        except InvalidStateError:
+            return False
+        return True
+
+    def _settle_unseen(self, result: Any, error: BaseException | None) -> bool:
+        """Nobody waits and nobody is to be called."""
+        if self._state != PENDING:
+            return False
+        self._result, self._exception = result, error
+        self._state = FINISHED  # last: whoever sees it reads the rest without a lock
+        return True
+
+    def result(self, timeout: float | None = None) -> T:
+        """The result, waiting for it up to `timeout` seconds; raises what the call raised."""
+        if self._state == FINISHED and self._exception is None:
+            return self._result  # type: ignore[return-value]
+        return super().result(timeout)

@@ -1,0 +1,136 @@
+"""A map cut into pieces while its results arrive."""
+
+import math
+import threading
+from collections import deque
+from concurrent.futures import CancelledError
+from time import monotonic
+
+from farpool.inputs import Columns, Inputs
+from farpool.pace import PIECE_SECONDS
+from farpool.piece import Piece
+from farpool.shipment import Route, Shipment
+
+MOST_CALLS = 20_000
+"""Calls in one piece, unless the user says how many."""
+
+GROWTH = 16
+"""A piece has at most this many times the calls of the largest one that came back: one measurement of a
+quick call may be wrong by as much."""
+
+PIECES_PER_SLOT = 3
+"""Pieces on their way: one runs, one waits at the host, one is on the wire."""
+
+
+class Pieces:
+    """The source of a map's tasks and the place where its results gather.
+
+    `size` is the number of calls in a piece; None measures: single calls first, then pieces of about
+    15 ms, and smaller ones towards the end, so that all slots end together.  Pieces come out in the order
+    of the inputs, or as they are completed.
+    """
+
+    def __init__(self, route: Route, columns: Columns, size: int | None, *, in_order: bool = True) -> None:
+        self.in_flight: set[str] = set()
+        self.due_at = math.inf
+        self._route, self._size = route, size
+        self._inputs = Inputs(columns)
+        self._largest = 1
+        self._in_order = in_order
+        self._queue: deque[Piece] = deque()
+        self._underway: set[Piece] = set()
+        self._changed = threading.Condition()
+        self._is_cancelled = self._is_open = False
+        self.width = len(columns)
+
+    # --- the sender's side
+
+    def has_waiting(self) -> bool:
+        """True while there are inputs that were not taken."""
+        return len(self._inputs) > 0
+
+    def is_over(self) -> bool:
+        """True when all inputs were taken and none will be added."""
+        return not self._is_open and not self.has_waiting()
+
+    def take(self, now: float) -> Shipment | None:
+        """The next piece, unless enough are on their way."""
+        with self._changed:
+            left = len(self._inputs)
+            if not left or not self._has_room():
+                return None
+            count = min(left, self._size or self._measured_size(left))
+            piece = Piece(count, self._completed)
+            self._underway.add(piece)
+            if self._in_order:
+                self._queue.append(piece)
+            chunk = self._route.chunk(columns=self._inputs.take(count))
+        shipment = Shipment(self._route, chunk, piece, self)
+        self.in_flight.add(shipment.id)
+        return shipment
+
+    def _has_room(self) -> bool:
+        if self._size is not None:
+            return True
+        per_slot = 2 if self._route.pace.seconds is None else PIECES_PER_SLOT
+        return len(self.in_flight) < per_slot * self._route.slots()
+
+    def _measured_size(self, left: int) -> int:
+        wanted = self._route.pace.calls_within(PIECE_SECONDS, MOST_CALLS)
+        if wanted is None:
+            return 1
+        share = math.ceil(left / (2 * self._route.slots()))
+        return min(wanted, self._largest * GROWTH, share)
+
+    # --- the listener's side
+
+    def _completed(self, piece: Piece) -> None:
+        with self._changed:
+            self._largest = max(self._largest, piece.calls)
+            self._underway.discard(piece)
+            if not self._in_order:
+                self._queue.append(piece)
+            self._changed.notify_all()
+
+    # --- the consumer's side
+
+    def keep_open(self) -> None:
+        """More inputs will come through `extend`, until `end`."""
+        self._is_open = True
+
+    def extend(self, columns: Columns) -> None:
+        """Add inputs."""
+        with self._changed:
+            self._inputs.extend(columns)
+
+    def end(self) -> None:
+        """No more inputs will come."""
+        self._is_open = False
+
+    def next(self, deadline: float | None) -> Piece | None:
+        """The next completed piece; None at the end.  Raises TimeoutError, or CancelledError."""
+        with self._changed:
+            while not self._has_next():
+                if not (self._queue or self._underway or self._inputs):
+                    return None
+                if not self._changed.wait(None if deadline is None else max(0.0, deadline - monotonic())):
+                    raise TimeoutError("the results of this map did not come in time")
+            return self._queue.popleft()
+
+    def _has_next(self) -> bool:
+        if self._queue and self._queue[0].is_complete:
+            return True
+        if self._is_cancelled and not self._queue:
+            raise CancelledError
+        return False
+
+    def cancel(self) -> None:
+        """Cancel every call without an outcome, sent or not."""
+        with self._changed:
+            self._is_cancelled = self._is_cancelled or self.has_waiting()
+            self._is_open = False
+            self._inputs.clear()
+            pieces = list(self._underway)
+            self._changed.notify_all()
+        for piece in pieces:
+            piece.cancel()

@@ -1,0 +1,145 @@
+"""Submitting calls and maps under one set of options."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any, ParamSpec, TypedDict, TypeVar, Unpack
+
+from farpool import mapping
+from farpool.client import Client
+from farpool.future import Future
+from farpool.lane import Lane
+from farpool.mapping import ChunkSize
+from farpool.options import CallOptions
+from farpool.session import Session
+from farpool.shipment import Route
+from farpool_common.names import function_name, unwrapped
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Changes(TypedDict, total=False):
+    """What `options` may change."""
+
+    queue: str
+    timeout: float | None
+    retries: int
+    keep: float | None
+
+
+class Submitter:
+    """What an executor and its `options(...)` views have in common."""
+
+    def __init__(self, session: Session, options: CallOptions, owner: object = None) -> None:
+        self._session, self._options = session, options
+        self._owner = owner  # a view keeps its executor alive
+        self._client: Client | None = None
+        self._lanes: dict[Callable[..., Any], Lane] = {}
+        self._lanes_by_name: dict[str, Lane] = {}
+
+    def options(self, **changes: Unpack[Changes]) -> "Submitter":
+        """A view of this executor whose `submit` and `map` use other options.
+
+        `queue`, `timeout` (seconds per call), `retries` (how often a call whose worker was lost runs
+        again).
+        """
+        return Submitter(self._session, replace(self._options, **changes), self._owner or self)
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """A future for `fn(*args, **kwargs)`, run by a worker.
+
+        Calls of quick functions are gathered into tasks and encoded by another thread a moment later, so
+        do not change a mutable argument until the result is here.  An argument that cannot travel fails
+        the future with ArgumentError.  Raises FunctionNotImportableError, and RuntimeError after shutdown.
+        """
+        client = self._client
+        if client is None or client is not self._session.client:
+            client = self._bound()
+        call: tuple[tuple[Any, ...], dict[str, Any]] = args, kwargs
+        try:
+            lane = self._lanes[fn]
+        except (KeyError, TypeError):  # met for the first time, a partial, or not hashable
+            lane, call = self._opened(client, fn, args, kwargs)
+        future: Future[T] = Future()
+        client.accept(lane, (future, *call))
+        return future
+
+    def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: ChunkSize = 1,
+        buffersize: int | None = None,
+    ) -> Iterator[T]:
+        """Results of `fn` over the inputs, in their order; work begins at once.
+
+        `chunksize`: "auto" measures and cuts tasks of a sensible run time (best for many inputs); a number
+        is the calls in one task; 1 submits each call.  `buffersize`: read only so many inputs ahead of the
+        results taken; None reads all inputs now.  `timeout` counts from here.  The first exception is
+        raised at its place.  Closing the iterator cancels the rest.
+        """
+        return self._map(fn, iterables, timeout, chunksize, buffersize, in_order=True)
+
+    def map_unordered(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: ChunkSize = 1,
+        buffersize: int | None = None,
+    ) -> Iterator[T]:
+        """As `map`, with the results as they come."""
+        return self._map(fn, iterables, timeout, chunksize, buffersize, in_order=False)
+
+    def _map(
+        self,
+        fn: Callable[..., Any],
+        iterables: tuple[Iterable[Any], ...],
+        timeout: float | None,
+        chunksize: ChunkSize,
+        buffersize: int | None,
+        *,
+        in_order: bool,
+    ) -> Iterator[Any]:
+        mapping.checked(chunksize, buffersize)
+        deadline = mapping.deadline_of(timeout)
+        if chunksize == 1 or isinstance(fn, partial):
+            results = mapping.call_results if in_order else mapping.call_results_as_they_come
+            return results(partial(self.submit, fn), iterables, deadline, buffersize)
+        client = self._bound()
+        route = self._route(client, fn)
+        sizes = chunksize, buffersize
+        return mapping.piece_results(client, route, iterables, sizes, deadline, in_order=in_order)
+
+    def _bound(self) -> Client:
+        """The session's client; after a fork a new one, to which no lane leads yet."""
+        client = self._session.opened()
+        if client is not self._client:
+            self._client = client
+            self._lanes, self._lanes_by_name = {}, {}
+        return client
+
+    def _opened(
+        self, client: Client, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Lane, tuple[tuple[Any, ...], dict[str, Any]]]:
+        """The lane of a function, and the call with partials taken apart."""
+        function, args, kwargs = unwrapped(fn, args, kwargs)
+        name = function_name(function)
+        lane = self._lanes_by_name.get(name)
+        if lane is None:
+            lane = client.open_lane(client.route(function, name, self._options))
+            self._lanes_by_name[name] = lane
+        if function is fn:
+            self._remember(fn, lane)
+        return lane, (args, kwargs)
+
+    def _remember(self, fn: Callable[..., Any], lane: Lane) -> None:
+        try:
+            self._lanes[fn] = lane
+        except TypeError:  # not hashable: found by its name each time
+            return
+
+    def _route(self, client: Client, fn: Callable[..., Any]) -> Route:
+        return client.route(fn, function_name(fn), self._options)

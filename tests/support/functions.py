@@ -1,0 +1,74 @@
+"""Functions that tests send to workers."""
+
+import os
+import threading
+import time
+from typing import Any
+
+GATES: dict[str, threading.Event] = {}
+"""Events by name, for functions that wait; they work where the worker is this process."""
+
+SEEN: list[Any] = []
+
+
+def square(x: Any) -> Any:
+    return x * x
+
+
+def add(a: Any, b: Any = 0) -> Any:
+    return a + b
+
+
+def everything(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
+    return (*args, kwargs)
+
+
+def nothing() -> None:
+    return None
+
+
+def note(x: Any) -> Any:
+    SEEN.append(x)
+    return x
+
+
+def fail(text: str = "no") -> None:
+    raise ValueError(text)
+
+
+def fail_at(x: int, bad: int) -> int:
+    if x == bad:
+        raise KeyError(x)
+    return x
+
+
+def gate(name: str, value: Any = None) -> Any:
+    """Wait until the gate is open."""
+    if not GATES.setdefault(name, threading.Event()).wait(30):
+        raise TimeoutError(name)
+    return value
+
+
+def slowly(seconds: float, value: Any = None) -> Any:
+    time.sleep(seconds)
+    return value
+
+
+def process() -> int:
+    return os.getpid()
+
+
+def exit_process() -> None:
+    os._exit(3)
+
+
+class Unimportable(Exception):  # noqa: N818
+    """Takes two arguments, so nobody may guess them."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+
+
+def fail_with_two(code: int) -> None:
+    raise Unimportable(code, "two arguments")

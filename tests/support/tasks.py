@@ -1,0 +1,134 @@
+"""Functions that tests send to workers.
+
+Those that tell what they did append one line to a file, by O_APPEND, so that what really ran can be
+counted without asking Redis or the worker.
+"""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def told(journal: str, word: object) -> None:
+    """Append one line."""
+    with open(journal, "ab", buffering=0) as file:
+        file.write(f"{word}\n".encode())
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def noted_square(journal: str, number: int, seconds: float = 0.0) -> int:
+    """Note the start, work, note the end."""
+    told(journal, f"start {number}")
+    time.sleep(seconds)
+    told(journal, f"end {number}")
+    return number * number
+
+
+def mean(numbers: list[float]) -> np.float64:
+    return np.mean(numbers)
+
+
+def turned(values: list[str]) -> list[str]:
+    return values[::-1]
+
+
+def doubled(array: np.ndarray) -> np.ndarray:
+    return array * 2.0
+
+
+def changed_in_place(array: np.ndarray) -> np.ndarray:
+    array += 1
+    return array
+
+
+def fails(text: str) -> None:
+    raise ValueError(text)
+
+
+class OwnError(Exception):
+    """Its __init__ wants more than one argument."""
+
+    def __init__(self, code: int, *, hint: str) -> None:
+        super().__init__(f"code {code}")
+        self.code, self.hint = code, hint
+
+
+def fails_with_own_error() -> None:
+    raise OwnError(7, hint="look there")
+
+
+def dies(journal: str) -> None:
+    told(journal, "died")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dies_once(journal: str) -> str:
+    """Kill our process the first time; return the second."""
+    first = not Path(journal).exists()
+    told(journal, "ran")
+    if first:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "second attempt"
+
+
+def sleeps(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def returns_a_lock() -> object:
+    import threading
+
+    return threading.Lock()
+
+
+def returns_objects() -> np.ndarray:
+    return np.array([1, {}, "x"], dtype=object)
+
+
+def returns_bytes(count: int) -> bytes:
+    return b"x" * count
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def environment(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def uses_multiprocessing(numbers: list[int]) -> list[int]:
+    import multiprocessing
+
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return pool.map(square, numbers)
+
+
+_PREPARED: list[str] = []
+
+
+def prepare(word: str) -> None:
+    _PREPARED.append(word)
+
+
+def prepared() -> list[str]:
+    return list(_PREPARED)
+
+
+def raises_a_local_class() -> None:
+    class LocalError(Exception):
+        pass
+
+    raise LocalError("made up here")
+
+
+def ignores_alarms(seconds: float) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+    time.sleep(seconds)

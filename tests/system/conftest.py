@@ -1,0 +1,50 @@
+"""Every system test runs against a real server and real daemons, and must leave nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from daemons import Daemon, daemons
+
+from farpool import Executor
+from farpool.embedded import Server
+
+
+@pytest.fixture(scope="session")
+def standing_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """One daemon with two slots, for tests that do it no harm."""
+    with (
+        Server() as server,
+        daemons(server.url, tmp_path_factory.mktemp("host"), "host1", options=("-c", "2")) as found,
+    ):
+        yield found[0]
+
+
+@pytest.fixture
+def standing(standing_host: Daemon) -> set[int]:
+    """The standing daemon replaces children that tests kill."""
+    return {standing_host.pid}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(standing_host: Daemon, leaves_nothing: None) -> None:
+    """See `leaves_nothing`."""
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    """A file for tasks to note what they did."""
+    return tmp_path / "journal"
+
+
+@pytest.fixture
+def host(standing_host: Daemon) -> Daemon:
+    """The standing daemon."""
+    return standing_host
+
+
+@pytest.fixture
+def executor(host: Daemon) -> Iterator[Executor]:
+    """An executor on that daemon."""
+    with Executor(host.url) as found:
+        yield found

@@ -1,0 +1,107 @@
+"""Processes and hosts that die: what it costs, and what the user reads."""
+
+import os
+import signal
+import time
+from collections import Counter
+
+import psutil
+import pytest
+import tasks
+from daemons import daemons, lines, wait_for
+
+from farpool import Executor, TaskTimeoutError, WorkerLostError
+
+
+def test_a_killed_child_costs_one_attempt_and_all_two_hundred_results_arrive(executor, host, journal):
+    futures = [executor.submit(tasks.noted_square, str(journal), n, 0.02) for n in range(200)]
+    wait_for(lambda: len(lines(journal)) > 40)
+    os.kill(host.children()[0].pid, signal.SIGKILL)
+    assert [future.result() for future in futures] == [n * n for n in range(200)]
+    starts = Counter(line for line in lines(journal) if line.startswith("start"))
+    assert sum(starts.values()) - len(starts) <= 1
+    assert len(starts) == 200
+
+
+def test_without_retries_the_lost_call_alone_fails_and_says_who_killed_it(executor, host, journal):
+    once = executor.options(retries=0)
+    futures = [once.submit(tasks.noted_square, str(journal), n, 0.02) for n in range(100)]
+    wait_for(lambda: len(lines(journal)) > 20)
+    os.kill(host.children()[0].pid, signal.SIGKILL)
+    errors = [future.exception() for future in futures]
+    lost = [error for error in errors if error is not None]
+    assert len(lost) <= 1
+    if lost:  # the child may have been between two calls
+        assert isinstance(lost[0], WorkerLostError)
+        assert "on host1 (pid " in str(lost[0])
+        assert "killed by signal 9" in str(lost[0])
+
+
+def test_a_call_that_kills_its_process_fails_after_its_retries(executor, journal):
+    error = executor.submit(tasks.dies, str(journal)).exception()
+    assert isinstance(error, WorkerLostError)
+    assert "killed by signal 9" in str(error)
+    assert len(lines(journal)) == 4, "once, and three retries"
+
+
+def test_a_call_that_kills_its_process_once_succeeds_the_second_time(executor, journal):
+    assert executor.submit(tasks.dies_once, str(journal)).result() == "second attempt"
+
+
+def test_a_call_over_its_limit_is_stopped_and_the_others_go_on(executor):
+    slow = executor.options(timeout=0.3).submit(tasks.sleeps, 60)
+    others = [executor.submit(tasks.square, n) for n in range(50)]
+    with pytest.raises(TaskTimeoutError, match=r"stopped after 0\.\d s \(limit 0\.3 s\)"):
+        slow.result()
+    assert [future.result() for future in others] == [n * n for n in range(50)]
+
+
+def test_a_call_that_ignores_its_limit_is_killed(executor):
+    future = executor.options(timeout=0.3).submit(tasks.ignores_alarms, 60)
+    with pytest.raises(TaskTimeoutError, match="limit 0.3 s"):
+        future.result(30)
+
+
+def test_a_running_call_that_is_cancelled_is_stopped(executor, journal):
+    future = executor.submit(tasks.noted_square, str(journal), 1, 60)
+    wait_for(lambda: lines(journal))
+    assert future.cancel()
+    assert executor.submit(tasks.noted_square, str(journal), 2).result(30) == 4
+    assert executor.submit(tasks.noted_square, str(journal), 3).result(30) == 9
+    assert "end 1" not in lines(journal)
+
+
+def test_what_a_killed_host_ran_is_run_by_another(server, tmp_path, journal):
+    with daemons(server.url, tmp_path, "a", "b") as (a, _), Executor(server.url) as executor:
+        futures = [executor.submit(tasks.noted_square, str(journal), n, 0.3) for n in range(8)]
+        wait_for(lambda: len(lines(journal)) >= 2)
+        children = a.children()
+        os.kill(a.pid, signal.SIGKILL)
+        a.process.wait()
+        _, alive = psutil.wait_procs(children, timeout=5)
+        assert not alive, "children outlive their daemon"
+        assert [future.result(60) for future in futures] == [n * n for n in range(8)]
+    ends = Counter(line for line in lines(journal) if line.startswith("end"))
+    assert set(ends) == {f"end {n}" for n in range(8)}
+    assert max(ends.values()) == 1, "nothing that had ended ran again"
+
+
+def test_the_result_of_a_host_that_was_paused_too_long_is_refused(server, tmp_path, journal):
+    with daemons(server.url, tmp_path, "a") as (a,), Executor(server.url) as executor:
+        future = executor.submit(tasks.noted_square, str(journal), 3, 1.0)
+        wait_for(lambda: lines(journal))
+        a.process.send_signal(signal.SIGSTOP)
+        with daemons(server.url, tmp_path, "b") as (b,):
+            assert future.result(60) == 9
+            assert future.host == "b"
+            a.process.send_signal(signal.SIGCONT)
+            wait_for(lambda: "taken away" in a.text() or "refused" in a.text(), a.text)
+            assert executor.submit(tasks.square, 4).result(30) == 16
+            assert b.process.poll() is None
+
+
+def test_soft_limits_of_small_tasks_leave_nothing_armed(executor):
+    quick = executor.options(timeout=0.5)
+    assert list(quick.map(tasks.square, range(100))) == [n * n for n in range(100)]
+    time.sleep(0.6)
+    assert executor.submit(tasks.sleeps, 0.01).result() == 0.01

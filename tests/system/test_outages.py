@@ -1,0 +1,103 @@
+"""A server that goes away and comes back."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+import tasks
+from daemons import Daemon, daemons, lines, wait_for
+
+from farpool import Executor
+from farpool.embedded import find_server_binary
+
+
+class RestartableServer:
+    """A server with an append-only file that can be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.socket = folder, folder / "s"
+        self.url = f"unix://{self.socket}"
+        self.start()
+
+    def start(self) -> None:
+        options = ["--port", "0", "--unixsocket", str(self.socket), "--appendonly", "yes", "--appendfsync", "everysec"]
+        command = [str(find_server_binary()), "--dir", str(self.folder), "--save", "", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        wait_for(self.answers)
+
+    def answers(self) -> bool:
+        try:
+            with redis.Redis(unix_socket_path=str(self.socket)) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    def kill(self) -> None:
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@contextmanager
+def restartable(folder: Path) -> Iterator[RestartableServer]:
+    server = RestartableServer(folder)
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+def test_a_run_completes_though_the_server_was_killed_and_away_for_a_while(tmp_path, journal):
+    with restartable(tmp_path) as server, daemons(server.url, tmp_path, "a", "b"), Executor(server.url) as executor:
+        futures = [executor.submit(tasks.noted_square, str(journal), n, 0.05) for n in range(100)]
+        wait_for(lambda: len(lines(journal)) > 40)
+        time.sleep(1.2)  # everysec: what was acknowledged is on its way to the disk
+        server.kill()
+        more = [executor.submit(tasks.noted_square, str(journal), n, 0.01) for n in range(100, 150)]
+        time.sleep(3.0)
+        server.start()
+        assert [future.result(60) for future in [*futures, *more]] == [n * n for n in range(150)]
+
+
+def test_a_result_that_was_ready_during_the_outage_is_delivered_and_not_run_again(tmp_path, journal):
+    with restartable(tmp_path) as server, daemons(server.url, tmp_path, "a") as (daemon,):
+        with Executor(server.url) as executor:
+            future = executor.submit(tasks.noted_square, str(journal), 6, 0.5)
+            wait_for(lambda: lines(journal))
+            time.sleep(0.2)
+            server.kill()
+            wait_for(lambda: "end 6" in lines(journal))
+            server.start()
+            assert future.result(60) == 36
+            assert lines(journal) == ["start 6", "end 6"]
+            assert daemon.process.poll() is None
+
+
+def test_a_daemon_waits_for_a_server_that_starts_later(tmp_path):
+    url = f"unix://{tmp_path / 's'}"
+    early = Daemon(url, "early", tmp_path / "log", "-c", "1")
+    wait_for(lambda: "trying again" in early.text(), early.text)
+    try:
+        with restartable(tmp_path), Executor(url) as executor:
+            assert executor.submit(tasks.square, 5).result(60) == 25
+    finally:
+        early.close()
+
+
+def test_a_daemon_that_finds_no_server_says_so_and_exits_with_69(tmp_path):
+    daemon = Daemon(f"unix://{tmp_path / 'none'}", "a", tmp_path / "log", "-c", "1", "--connect-seconds", "0.5")
+    assert daemon.wait() == 69
+    assert "no answer from" in daemon.text()
+    assert "Traceback" not in daemon.text()
+
+
+def test_a_producer_that_starts_without_a_server_is_told_at_once(tmp_path):
+    script = f"from farpool import Executor; Executor('unix://{tmp_path}/none')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "ServerUnreachableError: no answer from" in done.stderr

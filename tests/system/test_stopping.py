@@ -1,0 +1,112 @@
+"""Signals, burst, idle time: how a daemon ends, and with which code."""
+
+import signal
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+import tasks
+from daemons import Daemon, daemons, lines, wait_for
+
+from farpool import Executor
+from farpool_common.broker import connect
+
+
+def test_sigterm_hands_waiting_work_to_another_host_and_nothing_is_lost_or_run_twice(server, tmp_path, journal):
+    with daemons(server.url, tmp_path, "a", "b") as (a, _), Executor(server.url) as executor:
+        futures = [executor.submit(tasks.noted_square, str(journal), n, 0.05) for n in range(60)]
+        wait_for(lambda: len(lines(journal)) > 10)
+        a.terminate()
+        assert a.wait() == 0
+        assert [future.result(60) for future in futures] == [n * n for n in range(60)]
+    assert Counter(lines(journal)) == Counter(f"{word} {n}" for n in range(60) for word in ("start", "end"))
+    assert "SIGTERM: " in a.text()
+
+
+def test_sigterm_lets_the_running_call_of_a_long_chunk_end_and_hands_back_the_rest(server, tmp_path, journal):
+    with daemons(server.url, tmp_path, "a") as (a,), Executor(server.url) as executor:
+        results = executor.map(tasks.noted_square, [str(journal)] * 40, range(40), [0.1] * 40, chunksize=40)
+        wait_for(lambda: len(lines(journal)) > 4)
+        a.terminate()
+        assert a.wait() == 0
+        ended = len(lines(journal)) // 2
+        assert ended < 39, "it did not run the whole chunk"
+        with daemons(server.url, tmp_path, "b"):
+            assert list(results) == [n * n for n in range(40)]
+    assert Counter(lines(journal)) == Counter(f"{word} {n}" for n in range(40) for word in ("start", "end"))
+
+
+def test_a_second_signal_hands_back_what_runs(server, tmp_path, journal):
+    with daemons(server.url, tmp_path, "a") as (a,), Executor(server.url) as executor:
+        future = executor.submit(tasks.noted_square, str(journal), 1, 30)
+        wait_for(lambda: lines(journal))
+        a.terminate()
+        wait_for(lambda: "SIGTERM" in a.text())
+        a.terminate()
+        assert a.wait(10) == 0
+        with connect(server.url) as client:
+            assert client.hmget(client.keys("rq:job:*")[0], "status", "farpool_attempts") == [b"queued", b"0"]
+        assert future.cancel()
+
+
+def test_time_for_draining_is_limited(server, tmp_path, journal):
+    options = ("-c", "1", "--drain-seconds", "0.5")
+    with daemons(server.url, tmp_path, "a", options=options) as (a,), Executor(server.url) as executor:
+        future = executor.submit(tasks.noted_square, str(journal), 1, 60)
+        wait_for(lambda: lines(journal))
+        a.terminate()
+        assert a.wait(15) == 0
+        assert future.cancel()
+
+
+def test_a_stopped_daemon_is_gone_from_the_list_of_workers(server, tmp_path):
+    with daemons(server.url, tmp_path, "a") as (a,), connect(server.url) as client:
+        assert client.smembers("rq:workers") == {b"rq:worker:a"}
+        a.terminate()
+        assert a.wait() == 0
+        assert client.smembers("rq:workers") == set()
+        assert client.keys("rq:farpool:*") == []
+
+
+@pytest.mark.parametrize(("function", "code"), [("tasks.square", 0), ("tasks.fails", 75)])
+def test_burst_ends_when_the_queues_are_empty(server, tmp_path, function, code):
+    enqueue = [sys.executable, "-m", "farpool", "enqueue", "-u", server.url, function, "4"]
+    subprocess.run(enqueue, check=True, capture_output=True)
+    daemon = Daemon(server.url, "a", tmp_path / "log", "-c", "1", "--burst")
+    assert daemon.wait() == code, daemon.text()
+    with connect(server.url) as client:
+        assert client.llen("rq:queue:default") == 0
+
+
+def test_a_daemon_that_is_idle_for_too_long_ends(server, tmp_path):
+    daemon = Daemon(server.url, "a", tmp_path / "log", "-c", "1", "--max-idle-time", "0.5")
+    assert daemon.wait() == 0, daemon.text()
+
+
+def test_children_are_replaced_after_so_many_calls(server, tmp_path):
+    options = ("-c", "1", "--max-tasks-per-child", "5")
+    with daemons(server.url, tmp_path, "a", options=options), Executor(server.url) as executor:
+        pids = {executor.submit(tasks.pid).result(30) for _ in range(20)}
+    assert len(pids) >= 4
+
+
+def test_the_daemon_works_as_pid_1(server, tmp_path, journal):
+    worker = [sys.executable, "-m", "farpool_worker", "-u", server.url, "-n", "one", "-c", "1"]
+    command = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child", *worker]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, stderr=log, cwd=tasks.__file__.rpartition("/")[0])
+    with Executor(server.url) as executor:
+        assert executor.submit(tasks.noted_square, str(journal), 5).result(60) == 25
+        inner = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True)
+        subprocess.run(["kill", "-TERM", inner.stdout.split()[0]], check=True)
+        assert process.wait(30) == 0, (tmp_path / "log").read_text()
+
+
+def test_ctrl_c_drains_like_sigterm(server, tmp_path, journal):
+    with daemons(server.url, tmp_path, "a") as (a,), Executor(server.url) as executor:
+        future = executor.submit(tasks.noted_square, str(journal), 2, 0.5)
+        wait_for(lambda: lines(journal))
+        a.process.send_signal(signal.SIGINT)
+        assert a.wait() == 0
+        assert future.result(30) == 4

@@ -1,0 +1,113 @@
+"""What one child was asked to do, and which of its calls have no outcome yet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from farpool_common.calls import CALL, PREPARING, STARTED, WORK, Cursor
+from farpool_common.task import Ranges, count, without
+from farpool_worker.channel import GarbageError, Message
+from farpool_worker.events import Ended, Event, Progress, Returned
+from farpool_worker.work import Work
+
+PREPARING_SECONDS = 300.0
+"""Added to a call's limit while its module is imported, its arguments are read or its result is written."""
+
+
+@dataclass
+class _Open:
+    work: Work
+    left: Ranges
+
+
+@dataclass(frozen=True)
+class Running:
+    """What the cursor says: the call (or the first without an outcome), since when, in seconds."""
+
+    work: Work
+    call: int
+    since: float
+    is_call: bool
+    preparing: bool
+
+    @property
+    def allowed_seconds(self) -> float | None:
+        """How long it may go on."""
+        if self.work.limit is None:
+            return None
+        return self.work.limit if self.is_call else self.work.limit + PREPARING_SECONDS
+
+
+class Assignment:
+    """The works that a child holds, numbered in the order in which they were sent."""
+
+    def __init__(self, pid: int, cursor: Cursor) -> None:
+        self._pid, self._cursor = pid, cursor
+        self._open: dict[int, _Open] = {}
+        self._last = 0
+        self.calls_ended = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._open)
+
+    def add(self, works: Sequence[Work]) -> list[list[Any]]:
+        """Note works; returns their rows for the message to the child."""
+        rows = []
+        for work in works:
+            self._last += 1
+            self._open[self._last] = _Open(work, work.ranges)
+            fields = [work.data, work.is_chunk, work.ranges, work.attempt, work.limit]
+            rows.append([self._last, *fields, len(work.segments)])
+        return rows
+
+    def event(self, message: Message) -> Event:
+        """What a message of the child says.  Raises GarbageError when it makes no sense."""
+        match message.fields:
+            case ["progress", int(number), int(first), int(stop), int(failed), float(seconds), bytes(envelope)]:
+                work_id = self._cover(number, first, stop)
+                told = (failed, seconds, self._pid, envelope, message.segments)
+                return Progress(work_id, ((first, stop),), *told)
+            case ["returned", int(number), float(seconds), None | str() as error, bytes(envelope)]:
+                work_id = self._cover(number, 0, 1)
+                return Returned(work_id, seconds, self._pid, error, envelope)
+            case ["ended", int(number)] if number in self._open:
+                ended = self._open.pop(number)
+                return Ended(ended.work.id, ended.left)
+            case _:
+                raise GarbageError(f"an unknown message: {message.fields[0]!r}")
+
+    def _cover(self, number: int, first: int, stop: int) -> str:
+        found = self._open.get(number)
+        if found is None or count(left := without(found.left, ((first, stop),))) != count(found.left) - (stop - first):
+            raise GarbageError("an outcome of a call that the child was not asked to run")
+        found.left = left
+        self.calls_ended += stop - first
+        return found.work.id
+
+    def has_limits(self) -> bool:
+        """Whether any of the works has a time limit."""
+        return any(found.work.limit is not None for found in self._open.values())
+
+    def lost(self) -> tuple[tuple[str, Ranges], ...]:
+        """Works and their calls without an outcome."""
+        return tuple((found.work.id, found.left) for found in self._open.values())
+
+    def running(self) -> Running | None:
+        """What the child is doing; None between works, or before it has taken up what was sent."""
+        found = self._open.get(self._cursor[WORK])
+        call = self._cursor[CALL]
+        if found is None or not found.left:
+            return None
+        preparing = call == PREPARING
+        is_call = any(start <= call < stop for start, stop in found.left)
+        first = call if is_call else found.left[0][0]
+        return Running(found.work, first, self._cursor[STARTED] / 1e9, is_call, preparing)
+
+    def only(self) -> Work | None:
+        """The work that the child holds, when it is one."""
+        works = list(self._open.values())
+        return works[0].work if len(works) == 1 else None
+
+    def holds(self, work_id: str) -> bool:
+        """Whether the child was asked to do it and is not through with it."""
+        return any(found.work.id == work_id for found in self._open.values())

@@ -1,0 +1,198 @@
+"""What runs in a child: work comes through the pipe, outcomes go back.
+
+    pipe -> Child.serve -> _run_chunk | _run_plain -> Reporter -> pipe
+
+The cursor, in memory shared with the daemon, says at every moment which call is running, so that a crash
+costs that call only.  Results wait at most a few milliseconds for others to travel with.
+"""
+
+import os
+import time
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from farpool_common.calls import (
+    CALL,
+    IDLE,
+    PREPARING,
+    REPORTING,
+    SLOW_SECONDS,
+    STARTED,
+    STOP,
+    WORK,
+    Results,
+    arguments,
+    called,
+    failure_of,
+    run_some,
+)
+from farpool_common.codec import Encoded, Serializer
+from farpool_common.errors import DecodeError, ResultError, TooLargeError
+from farpool_common.limit import SoftLimit
+from farpool_common.runner import RESULT_BYTES_SETTING, Prepared, Preparer, all_failed, deliver
+from farpool_common.task import Ranges
+from farpool_common.trust import Trust, enable
+from farpool_worker.channel import Channel, Message, framed
+from farpool_worker.isolation import isolate
+from farpool_worker.job import chunk_of, plain_call_of
+from farpool_worker.reporter import Reporter
+from farpool_worker.store import Segment
+from farpool_worker.work import Work
+
+
+def main(connection: Connection) -> None:
+    """Run until the daemon says "quit" or is gone."""
+    isolate()
+    channel = Channel(connection, waits=True)
+    try:
+        start = channel.next_message()
+        match start.fields:
+            case ["start", list(roots), list(prefixes), bool(everything), float(seconds), int(most_bytes)]:
+                trust = Trust(tuple(map(Path, roots)), tuple(prefixes), everything)
+            case _:
+                raise RuntimeError("the daemon and its child are of different versions")
+        enable(trust)
+        channel.write([framed(["ready"])])
+        Child(channel, start.segments[0].view.cast("q"), trust, Manners(seconds, most_bytes)).serve()
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        os._exit(1)  # the daemon is gone; nobody waits for what exit handlers would do
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How long results may wait for others, and how large one may be."""
+
+    batch_seconds: float
+    most_bytes: int
+
+
+class Child:
+    """Runs work in the order in which it comes."""
+
+    def __init__(self, channel: Channel, cursor: memoryview, trust: Trust, manners: Manners) -> None:
+        self._channel, self._cursor, self._manners = channel, cursor, manners
+        self._reporter = Reporter(channel, manners.batch_seconds)
+        self._preparer = Preparer(trust)
+        self._quick: set[str] = set()  # functions whose calls took less than SLOW_SECONDS on average
+
+    def serve(self) -> None:
+        """Return at "quit"; raise EOFError when the daemon is gone."""
+        while self._obey(self._channel.next_message()):
+            pass  # no local name here holds a message: its arguments are freed with the work
+
+    def _obey(self, message: Message) -> bool:
+        match message.fields:
+            case ["run", list(rows)]:
+                self._run_all(rows, list(message.segments))
+                return True
+            case _:
+                return False
+
+    def _run_all(self, rows: list[Any], segments: list[Segment]) -> None:
+        for number, *fields, count in rows:
+            work = _work(fields, segments[:count])
+            del segments[:count]
+            if not self._cursor[STOP]:
+                self._cursor[WORK] = number
+                self._enter(PREPARING)
+                run = self._run_chunk if work.is_chunk else self._run_plain
+                run(number, work)
+            self._reporter.add(["ended", number])  # calls without an outcome were not begun
+            self._reporter.flush_if_late()
+        self._reporter.flush()
+        self._enter(IDLE)
+
+    def _enter(self, state: int) -> None:
+        self._cursor[STARTED] = time.monotonic_ns()
+        self._cursor[CALL] = state
+
+    # --- a chunk ---------------------------------------------------------------------------------
+
+    def _run_chunk(self, number: int, work: Work) -> None:
+        try:
+            buffers = [segment.view for segment in work.segments]
+            prepared = self._preparer.prepare(chunk_of(work.data), buffers)
+            _check_ranges(prepared, work)
+        except BaseException as error:
+            for results in all_failed(error, work.ranges):
+                self._report(number, "chunk", results)
+            return
+        name = prepared.chunk.function
+        if name not in self._quick:
+            self._reporter.flush()
+        # A second attempt reports call by call: if reading a result kills us, it is known whose it was.
+        seconds = self._manners.batch_seconds if work.attempt <= 1 else 0.0
+        with SoftLimit(prepared.function, work.limit or prepared.chunk.limit) as function:
+            self._run_calls(number, work.ranges, replace(prepared, function=function), seconds)
+
+    def _run_calls(self, number: int, ranges: Ranges, prepared: Prepared, seconds: float) -> None:
+        function, name = called(prepared.function, prepared.chunk), prepared.chunk.function
+        for start, stop in ranges:
+            calls = arguments(prepared.chunk, start, stop)
+            while start < stop:
+                if self._cursor[STOP]:
+                    return
+                results = run_some(function, calls, start, self._cursor, seconds)
+                self._note_speed(name, results)
+                start = results.stop
+                self._report(number, name, results)
+                if start < stop:
+                    self._reporter.flush()
+
+    def _note_speed(self, name: str, results: Results) -> None:
+        if results.seconds < SLOW_SECONDS * len(results.values):
+            self._quick.add(name)
+        else:
+            self._quick.discard(name)
+
+    def _report(self, number: int, name: str, results: Results) -> None:
+        self._enter(REPORTING)
+
+        def send(part: Results, encoded: Encoded) -> None:
+            fields = ["progress", number, part.first, part.stop, len(part.failures), part.seconds]
+            self._reporter.add([*fields, encoded.envelope], Segment.holding(encoded.buffers))
+
+        deliver(results, name, self._manners.most_bytes, send)
+
+    # --- a plain call of an RQ producer ----------------------------------------------------------
+
+    def _run_plain(self, number: int, work: Work) -> None:
+        self._reporter.flush()
+        seconds, error, envelope = self._call_plain(work)
+        self._enter(REPORTING)
+        try:
+            self._reporter.add(["returned", number, seconds, error, envelope])
+        except OSError as shortage:
+            error = f"{ResultError.__name__}: no memory for a result of {len(envelope):,} bytes: {shortage}"
+            self._reporter.add(["returned", number, seconds, error, b""])
+
+    def _call_plain(self, work: Work) -> tuple[float, str | None, bytes]:
+        started = time.perf_counter()
+        seconds = 0.0
+        try:
+            name, args, kwargs = plain_call_of(work.data, self._preparer.classes)
+            with SoftLimit(self._preparer.function(name), work.limit) as function:
+                self._enter(0)
+                started = time.perf_counter()
+                value = function(*args, **kwargs)
+                seconds = time.perf_counter() - started
+            self._enter(REPORTING)
+            envelope = Serializer.dumps(value)
+            if len(envelope) > self._manners.most_bytes:
+                what = f"the result of {name}"
+                raise TooLargeError(what, len(envelope), self._manners.most_bytes, RESULT_BYTES_SETTING)
+        except BaseException as error:
+            return seconds or time.perf_counter() - started, failure_of(error).traceback, b""
+        return seconds, None, envelope
+
+
+def _work(fields: list[Any], segments: list[Segment]) -> Work:
+    data, is_chunk, ranges, attempt, limit = fields
+    return Work("", data, is_chunk, tuple((start, stop) for start, stop in ranges), attempt, limit, tuple(segments))
+
+
+def _check_ranges(prepared: Prepared, work: Work) -> None:
+    if any(not 0 <= start < stop <= len(prepared.chunk) for start, stop in work.ranges):
+        raise DecodeError(f"the chunk has {len(prepared.chunk):,} calls, and its record speaks of others")

@@ -1,0 +1,114 @@
+"""Starts children's processes, and stops what multiprocessing runs in the background for that."""
+
+import importlib.machinery
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import forkserver, resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from farpool_common.errors import SettingsError
+from farpool_worker import child
+
+START_METHODS = ("forkserver", "spawn")
+
+_TRACKER_SECONDS = 2.0
+"""How long the resource tracker may take to clean up behind tasks before it is killed (guess)."""
+
+
+class Launcher:
+    """Starts processes that run `child.main`.  Close it when the last of them has ended."""
+
+    _open = 0  # launchers in this process; they share multiprocessing's one template process
+
+    def __init__(self, method: str) -> None:
+        # Never "fork": the daemon has threads, and a child must not inherit its sockets.
+        if method not in START_METHODS:
+            raise SettingsError(f"start method {method!r}: it is one of {', '.join(START_METHODS)}")
+        self.method = method
+        self._context: Any = multiprocessing.get_context(method)
+        self._owns_tracker = _tracker_fd() is None
+        self._is_open = True
+        Launcher._open += 1
+
+    def launch(self, name: str) -> tuple[BaseProcess, Connection]:
+        """A new process and our end of its pipe.  Raises OSError or EOFError when it cannot start."""
+        ours, theirs = self._context.Pipe()
+        # Not daemonic: tasks may use multiprocessing themselves.
+        process = self._context.Process(target=child.main, args=(theirs,), name=name, daemon=False)
+        try:
+            if self.method == "forkserver":
+                self._context.set_forkserver_preload(["farpool_worker.template"])
+            with _hidden_main():
+                process.start()
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return process, ours
+
+    def close(self) -> None:
+        """Stop the template and the resource tracker, when no other launcher uses them.  Safe to repeat."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        Launcher._open -= 1
+        if Launcher._open == 0:
+            _stop_template()
+            if self._owns_tracker:
+                _stop_tracker()
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Keep multiprocessing from running our `__main__` again in the child.
+
+    It would import the console script, or the program that a user started, once per child; only a name
+    that ends in `.__main__` is left alone.  Children need nothing of it: functions travel by name.
+    """
+    main = sys.modules["__main__"]
+    before = getattr(main, "__spec__", None)
+    main.__spec__ = importlib.machinery.ModuleSpec("farpool.__main__", None)
+    try:
+        yield
+    finally:
+        main.__spec__ = before
+
+
+# multiprocessing stops its background processes only when the interpreter ends, and then waits without a
+# limit.  The three functions below are the only ones that touch its private parts (same in 3.11 to 3.13).
+
+
+def _stop_template() -> None:
+    server: Any = forkserver._forkserver
+    if server._forkserver_pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(server._forkserver_pid, signal.SIGKILL)  # else it waits for descendants of tasks
+        server._stop()
+
+
+def _tracker_fd() -> int | None:
+    tracker: Any = resource_tracker._resource_tracker
+    found: int | None = tracker._fd
+    return found
+
+
+def _stop_tracker() -> None:
+    tracker: Any = resource_tracker._resource_tracker
+    if tracker._fd is None or tracker._pid is None:
+        return
+    os.close(tracker._fd)
+    deadline = time.monotonic() + _TRACKER_SECONDS
+    while os.waitpid(tracker._pid, os.WNOHANG) == (0, 0):
+        if time.monotonic() > deadline:
+            os.kill(tracker._pid, signal.SIGKILL)
+            deadline = float("inf")
+        time.sleep(0.002)
+    tracker._fd = tracker._pid = None

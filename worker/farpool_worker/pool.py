@@ -1,0 +1,228 @@
+"""A fixed number of slots, each with a child that runs what it is sent.
+
+    send -> ChildProcess -> pipe -> child            (one pipe per child, and nothing else shared)
+    events <- handle, tick <- pipe, end of process
+
+A child can hurt itself only: its crash costs the call that it was running, and another child takes its
+slot.  The pool has never heard of Redis.  One thread calls it.
+"""
+
+import atexit
+import signal
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from farpool_common.trust import Trust
+from farpool_worker.child_process import ChildProcess, Stage
+from farpool_worker.events import Crashed, Event
+from farpool_worker.forkserver import Launcher
+from farpool_worker.oom import OomWatch
+from farpool_worker.work import Work
+
+FIRST_DELAY, LONGEST_DELAY = 0.1, 10.0
+"""Seconds before a child that crashed again is replaced; the first time it is replaced at once (guess)."""
+
+STARTS_TRIED = 3
+"""After so many children of each slot ended before they were ready, no slot can start (guess)."""
+
+LEAVE_SECONDS = 5.0
+"""How long a child that was told to quit may take for its exit handlers (guess)."""
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """`grace_seconds` lie between the exception that tells a task of its limit and the kill;
+    `batch_ms` is how long results may wait for others to travel with."""
+
+    size: int
+    trust: Trust
+    max_calls_per_child: int | None = None
+    grace_seconds: float = 2.0
+    batch_ms: float = 2.0
+    max_result_bytes: int = 2 * 1024**3
+    start_method: str = "forkserver"  # or "spawn"
+
+
+def restart_delay(crashes: int) -> float:
+    """Seconds before a child is replaced, after so many crashes in a row before this one."""
+    return min(FIRST_DELAY * 2 ** (crashes - 1), LONGEST_DELAY) if crashes else 0.0
+
+
+@dataclass
+class _Slot:
+    child: ChildProcess | None = None
+    start_at: float = 0.0  # when the next child may be started
+    crashes: int = 0  # since work last ended well
+    false_starts: int = 0  # since a child was last ready
+
+
+class Pool:
+    """Starts, feeds and replaces children.  Nothing here waits, except `start` and `close`."""
+
+    def __init__(self, options: PoolOptions) -> None:
+        self._options = options
+        self._slots = [_Slot() for _ in range(options.size)]
+        self._leaving: dict[ChildProcess, float] = {}
+        self._unreported: list[Event] = []
+        self._launcher: Launcher | None = None
+        self._oom = OomWatch()
+
+    def start(self) -> None:
+        """Start the template process and a child for each slot.  Those which fail are tried again by `tick`."""
+        self._launcher = Launcher(self._options.start_method)
+        # Else an end of the program without `close` would wait for children that wait for us.
+        atexit.register(self.close, kill=True)
+        self._fill(time.monotonic())
+
+    def idle(self) -> list[int]:
+        """Slots that can be sent work."""
+        return [number for number, slot in enumerate(self._slots) if _is_idle(slot)]
+
+    def send(self, slot: int, works: Sequence[Work]) -> None:
+        """Give works to an idle slot.  Should its child be gone, they come back in a Crashed."""
+        child = self._slots[slot].child
+        if child is None or child.stage is not Stage.IDLE:
+            raise ValueError(f"slot {slot} is not idle")
+        child.send(works)
+
+    # --- what happens ----------------------------------------------------------------------------
+
+    def waitables(self) -> list[Any]:
+        """What to wait on, with `multiprocessing.connection.wait` or a selector."""
+        return [waitable for child in self._children() for waitable in child.waitables()]
+
+    def handle(self, ready: Iterable[Any]) -> list[Event]:
+        """What happened behind those waitables that are ready (others among them are ignored)."""
+        found = set(ready)
+        events: list[Event] = []
+        for child in self._children():
+            if not found.isdisjoint(child.waitables()):
+                events += [self._explained(event) for event in child.poll(found)]
+        self._settle(time.monotonic())
+        return events
+
+    def tick(self, now: float) -> list[Event]:
+        """Kill what is overdue, start children where they are missing.  `now` is `time.monotonic()`."""
+        for child in self._children():
+            child.kill_if_overdue(now, self._options.grace_seconds)
+        for child, deadline in self._leaving.items():
+            if now >= deadline:
+                child.kill(f"did not end within {LEAVE_SECONDS:g} s")
+        self._fill(now)
+        events, self._unreported = self._unreported, []
+        return events
+
+    def next_tick(self, now: float) -> float | None:
+        """Seconds until `tick` has something to do; None: not before something happens."""
+        if self._unreported:
+            return 0.0
+        grace = self._options.grace_seconds
+        looks = [child.next_look(now, grace) for child in self._children()]
+        looks += [slot.start_at - now for slot in self._slots if slot.child is None and self._launcher]
+        looks += [at - now for child, at in self._leaving.items() if child.stage is Stage.LEAVING]
+        return max(0.0, min(known)) if (known := [look for look in looks if look is not None]) else None
+
+    @property
+    def cannot_start(self) -> bool:
+        """Whether children of every slot end again and again before they are ready."""
+        return all(slot.false_starts >= STARTS_TRIED for slot in self._slots)
+
+    # --- stopping --------------------------------------------------------------------------------
+
+    def stop_at_next_call(self) -> None:
+        """Let children end the calls that they run and give back the others."""
+        for child in self._children():
+            child.stop_at_next_call()
+
+    def kill(self, work_id: str) -> bool:
+        """Kill the child that runs a work; it comes back in a Crashed, the other works of the child uncharged.
+
+        False when none runs it.  Should it wait behind others in a child, it is given back by Ended soon.
+        """
+        return any(child.cancel(work_id) for child in self._children() if child.holds(work_id))
+
+    def pids(self) -> dict[int, int]:
+        """Process of each slot that has one."""
+        return {number: slot.child.pid for number, slot in enumerate(self._slots) if slot.child is not None}
+
+    def close(self, kill: bool) -> None:
+        """End all children and what was started for them.  Without `kill`, they get LEAVE_SECONDS to run
+        their exit handlers.  Safe to repeat."""
+        launcher, self._launcher = self._launcher, None
+        if launcher is None:
+            return
+        atexit.unregister(self.close)
+        children = self._children()
+        for child in children:  # all first: they end side by side
+            if kill:
+                child.kill()
+            elif child.stage is not Stage.LEAVING:
+                child.leave()
+        deadline = time.monotonic() + LEAVE_SECONDS
+        for child in children:
+            child.wait_until_gone(deadline)
+        self._slots = [_Slot() for _ in self._slots]
+        self._leaving.clear()
+        launcher.close()
+
+    # --- helpers ---------------------------------------------------------------------------------
+
+    def _children(self) -> list[ChildProcess]:
+        return [slot.child for slot in self._slots if slot.child is not None] + list(self._leaving)
+
+    def _fill(self, now: float) -> None:
+        for number, slot in enumerate(self._slots):
+            if slot.child is None and now >= slot.start_at and self._launcher is not None:
+                try:
+                    slot.child = ChildProcess(number, self._launcher, self._start_fields())
+                except (OSError, EOFError) as error:
+                    slot.false_starts += 1
+                    self._note_crash(slot, now)
+                    self._unreported.append(Crashed(number, 0, 0, f"could not be started: {error!r}"))
+
+    def _start_fields(self) -> list[Any]:
+        options, trust = self._options, self._options.trust
+        roots = [str(root) for root in trust.roots]
+        names = [roots, list(trust.prefixes), trust.everything]
+        return ["start", *names, options.batch_ms / 1000, options.max_result_bytes]
+
+    def _settle(self, now: float) -> None:
+        """Draw the consequences: free the slots of children that are gone, let those go that have done enough."""
+        for slot in self._slots:
+            child = slot.child
+            if child is None:
+                continue
+            if child.stage is Stage.GONE:
+                slot.child = None
+                slot.false_starts += not child.was_ready
+                slot.crashes *= child.calls_ended == 0
+                self._note_crash(slot, now)
+            elif child.stage is Stage.IDLE:
+                slot.false_starts = 0
+                self._let_go_when_done(slot, child, now)
+        self._leaving = {child: at for child, at in self._leaving.items() if child.stage is not Stage.GONE}
+
+    def _note_crash(self, slot: _Slot, now: float) -> None:
+        slot.start_at = now + restart_delay(slot.crashes)
+        slot.crashes += 1
+
+    def _let_go_when_done(self, slot: _Slot, child: ChildProcess, now: float) -> None:
+        most = self._options.max_calls_per_child
+        if most is not None and child.calls_ended >= most:
+            child.leave()
+            self._leaving[child] = now + LEAVE_SECONDS
+            slot.child, slot.start_at = None, now
+
+    def _explained(self, event: Event) -> Event:
+        """Say when a child was killed for want of memory."""
+        if isinstance(event, Crashed) and event.exitcode == -signal.SIGKILL and not event.timed_out:
+            memory = self._oom.explain()
+            if memory is not None:
+                return replace(event, reason=f"was killed by signal 9 ({memory})")
+        return event
+
+
+def _is_idle(slot: _Slot) -> bool:
+    return slot.child is not None and slot.child.stage is Stage.IDLE
