@@ -16,6 +16,9 @@ VERSION = 1
 RUNNER = "farpool_common.runner.run_chunk"
 """The name under which RQ knows the function that runs a chunk."""
 
+LONG_ENVELOPE = 1024 * 1024
+"""A longer envelope travels as the first of its buffers, in pieces, and stands empty in the record."""
+
 MAX_CALLS = 100_000
 """Calls in one chunk; a bound for what one hostile record can make a worker loop over (guess)."""
 
@@ -75,16 +78,18 @@ class Outcome:
 def encode_chunk(chunk: Chunk) -> Encoded:
     """Wire form of a chunk.  Raises EncodeError when an argument cannot travel."""
     start = chunk.initializer
-    return encode(
-        [
-            VERSION,
-            chunk.function,
-            chunk.rows,
-            chunk.columns,
-            [[index, kwargs] for index, kwargs in chunk.kwargs.items()],
-            chunk.limit,
-            [start.owner, start.function, start.args] if start else None,
-        ]
+    return _shortened(
+        encode(
+            [
+                VERSION,
+                chunk.function,
+                chunk.rows,
+                chunk.columns,
+                [[index, kwargs] for index, kwargs in chunk.kwargs.items()],
+                chunk.limit,
+                [start.owner, start.function, start.args] if start else None,
+            ]
+        )
     )
 
 
@@ -92,8 +97,7 @@ def decode_chunk(
     envelope: bytes, buffers: Sequence[memoryview] = (), *, classes: Callable[[str], type] | None = None
 ) -> Chunk:
     """The chunk that `encode_chunk` wrote.  Raises DecodeError when it is none."""
-    fields = decode(envelope, buffers, classes=classes)
-    match fields:
+    match decode(*_whole(envelope, buffers), classes=classes):
         case [1, str(function), rows, columns, list(kwargs), limit, start]:
             chunk = Chunk(
                 function,
@@ -156,7 +160,7 @@ def _initializer(value: Any) -> Initializer | None:
 def encode_outcome(outcome: Outcome) -> Encoded:
     """Wire form of an outcome.  Raises EncodeError when a value cannot travel."""
     failures = [[index, failure.fields()] for index, failure in outcome.failures.items()]
-    return encode([VERSION, outcome.first, outcome.values, failures, outcome.seconds, outcome.pid])
+    return _shortened(encode([VERSION, outcome.first, outcome.values, failures, outcome.seconds, outcome.pid]))
 
 
 def decode_outcome(envelope: bytes, buffers: Sequence[memoryview] = ()) -> Outcome:
@@ -174,3 +178,15 @@ def decode_outcome(envelope: bytes, buffers: Sequence[memoryview] = ()) -> Outco
             return Outcome(first, values, failures, seconds, pid)
         case _:
             raise DecodeError(f"not an outcome of version {VERSION}: is this producer older than the worker?")
+
+
+def _shortened(encoded: Encoded) -> Encoded:
+    if len(encoded.envelope) <= LONG_ENVELOPE:
+        return encoded
+    return Encoded(b"", (memoryview(encoded.envelope), *encoded.buffers))
+
+
+def _whole(envelope: bytes, buffers: Sequence[memoryview]) -> tuple[bytes, Sequence[memoryview]]:
+    if envelope or not buffers:
+        return envelope, buffers
+    return bytes(buffers[0]), buffers[1:]

@@ -82,7 +82,7 @@ def class_of(name: str, trust: Trust) -> type:
 
 def is_allowed(module: str, trust: Trust) -> bool:
     """Whether code of a module may run, going by its name."""
-    return trust.everything or _is_named(module, trust) or _root_of(module, trust) is not None
+    return trust.everything or _is_named(module, trust) or bool(_homes_of(module, trust))
 
 
 def _find(name: str, trust: Trust) -> Any:
@@ -126,12 +126,14 @@ def _is_named(module: str, trust: Trust) -> bool:
     return any(module == prefix or module.startswith(f"{prefix}.") for prefix in trust.prefixes)
 
 
-def _root_of(module: str, trust: Trust) -> Path | None:
+def _homes_of(module: str, trust: Trust) -> list[str]:
+    """Where the code of a module is, going by the worker's folders: the file, or the folder of a package."""
     top = module.partition(".")[0]
     for root in trust.roots:
-        if PathFinder.find_spec(top, [str(root)]) is not None:
-            return root
-    return None
+        spec = PathFinder.find_spec(top, [str(root)])
+        if spec is not None:
+            return list(spec.submodule_search_locations or [spec.origin or ""])
+    return []
 
 
 def _imported(name: str, trust: Trust) -> ModuleType:
@@ -157,17 +159,15 @@ def _is_trusted(module: ModuleType, name: str, trust: Trust) -> bool:
     """Whether a loaded module is allowed by its name and, for one of a folder, really comes from there."""
     if trust.everything or _is_named(name, trust):
         return True
-    root = _root_of(name, trust)
+    homes = _homes_of(name, trust)
     file = getattr(module, "__file__", None)
     places = [file] if file else list(getattr(module, "__path__", ()))
-    return root is not None and bool(places) and all(_is_below(place, root) for place in places)
+    return bool(places) and all(any(_is_at(place, home) for home in homes) for place in places)
 
 
-def _is_below(place: str, root: Path) -> bool:
-    # As written first: a folder may hold symbolic links to modules that live elsewhere.
-    return Path(os.path.abspath(place)).is_relative_to(os.path.abspath(root)) or Path(place).resolve().is_relative_to(
-        root.resolve()
-    )
+def _is_at(place: str, home: str) -> bool:
+    # As written, too: a folder may hold symbolic links to modules that live elsewhere.
+    return any(Path(real(place)).is_relative_to(real(home)) for real in (os.path.abspath, os.path.realpath))
 
 
 def _reach(module: ModuleType, qualname: str, trust: Trust) -> Any:

@@ -141,15 +141,16 @@ class Client:
             self._closing = True
 
     def cancel_waiting(self) -> None:
-        """Cancel every call that no worker has begun."""
+        """Cancel every call that no worker has begun.  After `refuse_calls`."""
+        self._sender.is_cancelling = True
         self._outbox.cancel_all()
         self._shipments.cancel_unstarted()
 
     def cancel_all(self) -> None:
-        """Cancel every call that has no result; running ones are stopped."""
+        """Cancel every call that has no result; running ones are stopped.  After `refuse_calls`."""
+        self._sender.is_cancelling = True
         self._outbox.cancel_all()
         self._shipments.cancel_all()
-        self._sender.is_patient = False
         self._sender.backoff.hurry()
 
     def abandon(self) -> None:

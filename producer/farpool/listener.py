@@ -92,7 +92,7 @@ class Listener:
         shipment = self._shipments.get(reply.task_id)
         if shipment is not None:
             shipment.status = "started"
-            if reply.envelope:
+            if reply.envelope or reply.parts:
                 self._deliver(shipment, reply)
             if reply.last:
                 self._end(shipment)

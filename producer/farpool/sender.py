@@ -33,8 +33,8 @@ class Sender:
         self._lock = threading.Lock()
         self._parcels: deque[Parcel] = deque()
         self._sent_at = 0.0
-        self.is_patient = True
-        """False when cancellations that the server does not take are forgotten."""
+        self.is_cancelling = False
+        """True after the last call when what was not sent is cancelled; set once, by any thread."""
         self.backoff = Backoff()
 
     def is_idle(self) -> bool:
@@ -87,7 +87,7 @@ class Sender:
     def _wait_for_server(self, error: Exception) -> None:
         if not self.backoff.is_on:
             logger.warning("%s. %d tasks wait here and are sent when it is back.", error, len(self._parcels))
-        if not self.is_patient:
+        if self.is_cancelling:  # at the end of a program nobody waits for the server to take them
             self._outbox.cancellations.clear()
         self.backoff.wait()
 
@@ -104,6 +104,8 @@ class Sender:
                 continue
             self._shipments.add(parcel.shipment)
             self._parcels.append(parcel)
+            if self.is_cancelling:  # it was neither in the outbox nor among the shipments a moment ago
+                parcel.shipment.sink.cancel()
 
     def _send(self) -> None:
         """Hand over all parcels.  Raises only outages, and may then be called again."""

@@ -17,6 +17,8 @@ MOST_LOOKS = 100
 WARN_SECONDS = 3.0
 """Work waits this long before a queue without hosts is worth a word."""
 
+ASK_SECONDS = 1.0
+
 _CANCELED = ("canceled", "stopped")
 """RQ's words for a task that somebody else cancelled."""
 
@@ -45,7 +47,7 @@ class Watch:
 
     def warn_when_nobody_listens(self, now: float) -> None:
         """One warning per queue whose tasks wait while no host serves it."""
-        if now - self._asked_at < 1.0:
+        if now - self._asked_at < ASK_SECONDS:
             return
         self._asked_at = now
         for queue in self._waiting_queues(now) - self._warned:

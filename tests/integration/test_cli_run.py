@@ -18,7 +18,7 @@ from rq.job import JobStatus
 
 from farpool_common.codec import Serializer
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 20.0
 
 JOB = """
 import os, sys, time
@@ -74,8 +74,7 @@ class Command:
         return self.process.returncode, out, err
 
     def has_left_nothing(self) -> bool:
-        alive = [each for each in self.started if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
-        return not alive and not list(self.folder.glob("farpool-*"))
+        return not any(is_alive(each) for each in self.started) and not list(self.folder.glob("farpool-*"))
 
 
 @pytest.fixture
@@ -92,6 +91,13 @@ def farpool(tmp_path: Path) -> Iterator[Callable[..., Command]]:
         each.process.communicate()
     for each in commands:
         wait_until(each.has_left_nothing)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -204,6 +210,21 @@ def test_up_for_other_hosts_shows_neither_password_nor_a_command_that_would(
     command.process.terminate()
     code, _, err = command.finish()
     assert (code, "s3cret" in err) == (0, False)
+
+
+def test_a_second_ctrl_c_stops_up_at_once_and_leaves_nothing(farpool: Callable[..., Command]) -> None:
+    port = free_port()
+    command = farpool("up", "-c", "1", "--allow-any", "--port", str(port))
+    command.read_until("--bind")
+    job = Queue(connection=redis.Redis(port=port), serializer=Serializer).enqueue("time.sleep", 1000)
+    wait_until(lambda: job.get_status() == JobStatus.STARTED)
+    os.killpg(command.process.pid, signal.SIGINT)
+    assert command.process.stderr is not None
+    while "Ctrl-C again" not in command.process.stderr.readline():
+        pass
+    os.killpg(command.process.pid, signal.SIGINT)
+    assert command.finish()[0] == 1
+    assert command.has_left_nothing()
 
 
 def test_up_says_when_its_server_has_ended(farpool: Callable[..., Command]) -> None:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Any
 
 from farpool import Executor
-from farpool.connect import Server
 from farpool_common.broker import Host, Reply
 from farpool_common.calls import Results, arguments, called, run_some
 from farpool_common.codec import Encoded, Serializer
@@ -37,7 +36,7 @@ class FakeServer:
         """While set, hosts take no task."""
         self.enqueued: list[NewTask] = []
         self.canceled: list[str] = []
-        self.looks = 0
+        self.looks = self.failures = 0
         self.dropped_streams: list[str] = []
         self.queues: dict[str, deque[NewTask]] = {}
         self.status: dict[str, str] = {}
@@ -151,8 +150,11 @@ class FakeBroker:
         self.is_closed = False
 
     def _check_outage(self) -> None:
-        if self.server.outage is not None:
-            raise self.server.outage
+        with self.server.changed:
+            if self.server.outage is not None:
+                self.server.failures += 1
+                self.server.changed.notify_all()
+                raise self.server.outage
         if self.is_closed:
             raise ServerUnreachableError("closed")
 
@@ -195,9 +197,7 @@ class FakeBroker:
         with server.changed:
             self._check_outage()
             server.streams[reply] = fresh()
-            server.changed.wait_for(
-                lambda: bool(server.outage or self.is_closed or fresh()), max(block_ms, 1) / 1000
-            )
+            server.changed.wait_for(lambda: bool(server.outage or self.is_closed or fresh()), max(block_ms, 1) / 1000)
             self._check_outage()
             return fresh()
 
@@ -240,7 +240,5 @@ class FakeExecutor(Executor):
 
     def __init__(self, server: FakeServer, **options: Any) -> None:
         self.fake = server
+        self._open_broker = lambda _: FakeBroker(server)  # type: ignore[method-assign,assignment,return-value]
         super().__init__("redis://fake:6379/0", **options)
-
-    def _open_broker(self, _: Server) -> Any:  # type: ignore[override]
-        return FakeBroker(self.fake)

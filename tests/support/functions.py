@@ -8,6 +8,9 @@ from typing import Any
 GATES: dict[str, threading.Event] = {}
 """Events by name, for functions that wait; they work where the worker is this process."""
 
+ALL_OPEN = threading.Event()
+"""Set at the end of a test, so that nothing waits on."""
+
 SEEN: list[Any] = []
 
 
@@ -44,9 +47,25 @@ def fail_at(x: int, bad: int) -> int:
 
 def gate(name: str, value: Any = None) -> Any:
     """Wait until the gate is open."""
-    if not GATES.setdefault(name, threading.Event()).wait(30):
+    own = GATES.setdefault(name, threading.Event())
+    if not ALL_OPEN.is_set() and not own.wait(30):
         raise TimeoutError(name)
     return value
+
+
+def open_gate(name: str) -> None:
+    GATES.setdefault(name, threading.Event()).set()
+
+
+def open_all_gates() -> None:
+    ALL_OPEN.set()
+    for own in list(GATES.values()):
+        own.set()
+
+
+def close_all_gates() -> None:
+    GATES.clear()
+    ALL_OPEN.clear()
 
 
 def slowly(seconds: float, value: Any = None) -> Any:
@@ -62,7 +81,7 @@ def exit_process() -> None:
     os._exit(3)
 
 
-class Unimportable(Exception):  # noqa: N818
+class Unimportable(Exception):
     """Takes two arguments, so nobody may guess them."""
 
     def __init__(self, code: int, text: str) -> None:

@@ -44,14 +44,16 @@ class Driver:
         """All events until `holds(events)`."""
         events, end = [], time.monotonic() + DEADLINE_SECONDS
         while not holds(events):
-            assert time.monotonic() < end, f"not in time; so far: {events}"
             events += self.turn()
+            assert time.monotonic() < end, f"not in time; so far: {events}"
         return events
 
     def wait_idle(self, count=None):
         """Wait until so many slots are idle (default: all)."""
         wanted = len(self.pool._slots) if count is None else count
-        return self.until(lambda _: len(self.pool.idle()) >= wanted)
+        events = self.until(lambda _: len(self.pool.idle()) >= wanted or self.pool.cannot_start)
+        assert not self.pool.cannot_start, events
+        return events
 
     def send(self, *works, slot=None):
         """Send works to a slot, by default the first that is idle."""

@@ -30,9 +30,7 @@ def test_the_strongest_setting_wins_and_is_named(
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:
-    assert find_address(None, {"FARPOOL_URL": " ", "REDIS_URL": "redis://a\n"}) == Address(
-        "redis://a", "REDIS_URL"
-    )
+    assert find_address(None, {"FARPOOL_URL": " ", "REDIS_URL": "redis://a\n"}) == Address("redis://a", "REDIS_URL")
 
 
 @pytest.mark.parametrize(

@@ -132,9 +132,7 @@ def test_the_affinity_counts_where_it_is_smaller_than_the_quota(tmp_path: Path) 
     assert usable_slots(root=root, machine=Machine(4, 4)) == Slots(4, "all 4 cores")
 
 
-@pytest.mark.parametrize(
-    ("quota", "count"), [("1000", 1), ("50000", 1), ("100000", 1), ("110000", 2), ("150000", 2)]
-)
+@pytest.mark.parametrize(("quota", "count"), [("1000", 1), ("50000", 1), ("100000", 1), ("110000", 2), ("150000", 2)])
 def test_a_part_of_a_cpu_counts_as_a_slot(tmp_path: Path, quota: str, count: int) -> None:
     root = fake_root(tmp_path, "0::/\n", V2, {f"{FS}/cpu.max": f"{quota} 100000"})
     assert usable_slots(root=root, machine=BIG).count == count

@@ -27,9 +27,7 @@ class ThreadLimits:
         """For the log line that names the slots."""
         if not self.kept:
             return "1 BLAS/OpenMP thread per slot"
-        return "BLAS/OpenMP threads as set: " + ", ".join(
-            f"{name}={value}" for name, value in self.kept.items()
-        )
+        return "BLAS/OpenMP threads as set: " + ", ".join(f"{name}={value}" for name, value in self.kept.items())
 
 
 def thread_limits(environ: Mapping[str, str]) -> ThreadLimits:

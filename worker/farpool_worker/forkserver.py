@@ -3,8 +3,10 @@
 import importlib.machinery
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +20,9 @@ from farpool_worker import child
 
 START_METHODS = ("forkserver", "spawn")
 
+_LONGEST_FOLDER = 107 - len("/farpool-12345678/listener-12345678")
+"""The kernel takes 107 bytes for the path of a socket."""
+
 _TRACKER_SECONDS = 2.0
 """How long the resource tracker may take to clean up behind tasks before it is killed (guess)."""
 
@@ -25,7 +30,10 @@ _TRACKER_SECONDS = 2.0
 class Launcher:
     """Starts processes that run `child.main`.  Close it when the last of them has ended."""
 
-    _open = 0  # launchers in this process; they share multiprocessing's one template process
+    # multiprocessing has one template process, so the launchers of this process share it.
+    _open = 0
+    _owns_tracker = False
+    _folder: str | None = None
 
     def __init__(self, method: str) -> None:
         # Never "fork": the daemon has threads, and a child must not inherit its sockets.
@@ -33,9 +41,10 @@ class Launcher:
             raise SettingsError(f"start method {method!r}: it is one of {', '.join(START_METHODS)}")
         self.method = method
         self._context: Any = multiprocessing.get_context(method)
-        self._owns_tracker = _tracker_fd() is None
-        self._is_open = True
+        if Launcher._open == 0:
+            Launcher._owns_tracker, Launcher._folder = _tracker_fd() is None, _own_folder()
         Launcher._open += 1
+        self._is_open = True
 
     def launch(self, name: str) -> tuple[BaseProcess, Connection]:
         """A new process and our end of its pipe.  Raises OSError or EOFError when it cannot start."""
@@ -62,8 +71,9 @@ class Launcher:
         Launcher._open -= 1
         if Launcher._open == 0:
             _stop_template()
-            if self._owns_tracker:
+            if Launcher._owns_tracker:
                 _stop_tracker()
+            _remove_folder(Launcher._folder)
 
 
 @contextmanager
@@ -82,8 +92,24 @@ def _hidden_main() -> Iterator[None]:
         main.__spec__ = before
 
 
-# multiprocessing stops its background processes only when the interpreter ends, and then waits without a
-# limit.  The three functions below are the only ones that touch its private parts (same in 3.11 to 3.13).
+# multiprocessing cleans up only when the interpreter ends, and then waits without a limit.  The functions
+# below are the only ones that touch its private parts (the same in 3.11 to 3.13).
+
+
+def _own_folder() -> str | None:
+    """Give multiprocessing a folder for its sockets that we can remove; None: it has one already."""
+    config: Any = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    if config.get("tempdir") is not None:
+        return None
+    short = len(tempfile.gettempdir()) <= _LONGEST_FOLDER
+    config["tempdir"] = folder = tempfile.mkdtemp(prefix="farpool-", dir=None if short else "/tmp")
+    return folder
+
+
+def _remove_folder(folder: str | None) -> None:
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+        multiprocessing.current_process()._config["tempdir"] = None  # type: ignore[attr-defined]
 
 
 def _stop_template() -> None:

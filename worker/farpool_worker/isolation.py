@@ -7,6 +7,9 @@ import sys
 from contextlib import suppress
 
 _PR_SET_PDEATHSIG = 1
+_POLITE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_masks: list[set[int]] = []  # of forks that are under way; forks nest only where a fork hook forks
 
 
 def isolate() -> None:
@@ -32,19 +35,28 @@ def _ignore_polite_signals() -> None:
     # systemd and docker send SIGTERM to everybody at once, a terminal SIGINT and SIGHUP; running tasks shall
     # end in peace.  A handler and not SIG_IGN, which the programs that a task starts would inherit: their
     # terminate() would do nothing.
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for signum in _POLITE:
         signal.signal(signum, _do_nothing)
     signal.signal(signal.SIGUSR2, signal.SIG_DFL)  # the template's
-    os.register_at_fork(after_in_child=_heed_signals_again)
+    # A process that a task forks shall heed them, from its first moment: they are held back meanwhile.
+    os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_heed_and_let_go)
 
 
 def _do_nothing(*_: object) -> None: ...
 
 
-def _heed_signals_again() -> None:
+def _hold() -> None:
+    _masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, _POLITE))
+
+
+def _let_go() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _masks.pop())
+
+
+def _heed_and_let_go() -> None:
     """In a process that a task forked (multiprocessing): what every program does."""
-    for signum in (signal.SIGTERM, signal.SIGHUP):
+    for signum in _POLITE:
         if signal.getsignal(signum) is _do_nothing:
-            signal.signal(signum, signal.SIG_DFL)
-    if signal.getsignal(signal.SIGINT) is _do_nothing:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+            is_interrupt = signum == signal.SIGINT
+            signal.signal(signum, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
+    _let_go()

@@ -16,9 +16,6 @@ from farpool_worker.runtimes import Runtimes
 from farpool_worker.store import Segment
 from farpool_worker.transfer import Fetched, Moved, Store, Stored, Transfer
 
-MOST_INLINE_BYTES = 1024 * 1024
-"""A longer envelope is stored beside the reply, in pieces, like a large array."""
-
 
 class Results:
     """Main loop only."""
@@ -93,12 +90,9 @@ class Results:
 
     def _post(self, task: Task, outcomes: Outcomes, segments: Sequence[Segment]) -> None:
         """Queue outcomes; large values go to Redis first, by the transfer thread."""
-        buffers = [segment.view for segment in segments]
-        if len(outcomes.envelope) > MOST_INLINE_BYTES:
-            buffers.insert(0, memoryview(outcomes.envelope))
-            outcomes.envelope = b""  # an empty envelope with parts: the first part is the envelope
-        if buffers:
+        if segments:
             outcomes.parts = None
+            buffers = [segment.view for segment in segments]
             owner = f"{task.id}-{task.execution}-{outcomes.span[0]}"
             self._transfer.order(Store(outcomes, owner, buffers, segments))
         self._outbox.add(outcomes)

@@ -10,7 +10,7 @@ from farpool_common.broker.hosts import Host, live_hosts
 from farpool_common.broker.outages import translated
 from farpool_common.broker.payloads import Payloads
 from farpool_common.broker.server import check_server
-from farpool_common.errors import DecodeError, ResultExpiredError
+from farpool_common.errors import DecodeError
 from farpool_common.keys import Keys
 from farpool_common.payload import Part, pack_parts, unpack_parts
 from farpool_common.task import NewTask
@@ -86,8 +86,8 @@ class ProducerBroker:
     def _reply(self, entry_id: str, fields: dict[bytes, bytes]) -> Reply:
         attempt = text(fields.get(b"a", b"1"))
         try:
-            envelope, parts = self._whole(fields.get(b"o", b""), unpack_parts(fields.get(b"p", b""), self.keys.prefix))
-        except (DecodeError, ResultExpiredError):
+            envelope, parts = fields.get(b"o", b""), unpack_parts(fields.get(b"p", b""), self.keys.prefix)
+        except DecodeError:
             envelope, parts = b"\xc1", ()  # bytes that no decoder accepts: its calls fail, typed
         return Reply(
             entry_id,
@@ -98,14 +98,6 @@ class ProducerBroker:
             envelope,
             parts,
         )
-
-    def _whole(self, envelope: bytes, parts: tuple[Part, ...]) -> tuple[bytes, tuple[Part, ...]]:
-        """An empty envelope with parts is a long one: it is the first part."""
-        if envelope or not parts:
-            return envelope, parts
-        envelope = bytes(self.fetch(parts[0]))
-        self.forget(parts[:1])
-        return envelope, parts[1:]
 
     def cancel(self, task_ids: Sequence[str]) -> None:
         """Drop tasks that wait; ask the workers of those that run to stop them."""

@@ -35,6 +35,8 @@ def refusal(value: Any) -> EncodeError:
     for types, advice in _ADVICE:
         if isinstance(value, types):
             return EncodeError(f"{_article(name)} cannot travel: {advice}. {_TRAVELS}.")
+    if hasattr(found, "__array__"):  # pandas, PyTorch and many others
+        return EncodeError(f"{_article(name)} cannot travel: send numpy.asarray(value). {_TRAVELS}.")
     return EncodeError(f"{_article(name)} cannot travel. {_TRAVELS}.")
 
 

@@ -19,6 +19,9 @@ Array = np.ndarray[Any, DType]
 _NUMBERS = {np.dtype(code).type: np.dtype(code).str for code in "?bhilqBHILQefdFD"}
 """Wire form of the scalar types that need no second look."""
 
+_TYPES = {np.dtype(code).type: dtype_to_wire(np.dtype(code)) for code in "?bhilqBHILQefdgFDGMmSUV"}
+"""Wire form of the scalar types themselves."""
+
 _DTYPES: dict[str, DType] = {wire: np.dtype(wire) for wire in _NUMBERS.values()}
 
 
@@ -75,7 +78,7 @@ def _array(dtype: DType, order: Any, data: bytes | int, shape: list[Any], readin
     size = items_in(shape)
     store = data if isinstance(data, bytes) else _buffer(data, reading)
     if size * dtype.itemsize != len(store):
-        raise DecodeError(f"an array of {size:,} × {dtype.itemsize:,} bytes comes with {len(store):,} bytes")
+        raise DecodeError(f"the shape and dtype of an array do not fit the {len(store):,} bytes that came with it")
     if dtype.itemsize == 0 and size > MAX_EMPTY_ITEMS:
         raise DecodeError(f"an array of more than {MAX_EMPTY_ITEMS:,} elements without bytes")
     if not store:  # not by copying: NumPy would copy text of no characters as text of one
@@ -129,10 +132,10 @@ def write_dtype(value: Any, _: Writing) -> list[Any]:
     """Parts of a dtype, or of a scalar type such as `numpy.float32`.  Raises EncodeError."""
     if isinstance(value, np.dtype):
         return [dtype_to_wire(value), False]
-    dtype: DType = np.dtype(value)
-    if dtype.type is not value:
+    code = _TYPES.get(value)
+    if code is None:
         raise EncodeError(f"the type numpy.{value.__name__}; send a dtype")
-    return [dtype_to_wire(dtype), True]
+    return [code, True]
 
 
 def read_dtype(parts: list[Any], _: Reading) -> Any:

@@ -10,9 +10,10 @@ from typing import Any
 from msgpack import unpackb
 
 from farpool_common.codec.containers import TUPLE, check_hashes
-from farpool_common.codec.kinds import Kind, Reading
+from farpool_common.codec.kinds import Code, Kind, Reading
 from farpool_common.codec.limits import DEFAULT, Limits
 from farpool_common.codec.registry import BY_CODE
+from farpool_common.codec.scalars import read_long_int
 from farpool_common.errors import DecodeError, FarpoolError
 from farpool_common.names import loaded_class
 
@@ -51,7 +52,7 @@ def _unpack(envelope: Envelope, reading: Reading, limits: Limits) -> Any:
     """First with the keys that nearly all dicts have, and if that fails, with any."""
     try:
         if _is_plain(envelope, limits):
-            return unpackb(envelope, ext_hook=_refuse, timestamp=3, unicode_errors="surrogatepass")
+            return unpackb(envelope, ext_hook=_extension, timestamp=3, unicode_errors="surrogatepass")
         return _unpack_tagged(envelope, reading, limits, any_key=False)
     except DecodeError:
         raise
@@ -64,7 +65,10 @@ def _is_plain(envelope: Envelope, limits: Limits) -> bool:
     return isinstance(envelope, bytes) and len(envelope) <= limits.max_containers and _MARK not in envelope
 
 
-def _refuse(code: int, data: bytes) -> Any:
+def _extension(code: int, data: bytes) -> int:
+    """The content of an extension that is no mark.  Raises DecodeError."""
+    if code == Code.INT and data:
+        return read_long_int(data)
     raise DecodeError(f"extension {code} of {len(data):,} bytes is not farpool's")
 
 
@@ -79,7 +83,7 @@ def _unpack_tagged(envelope: Envelope, reading: Reading, limits: Limits, *, any_
     value = unpackb(
         envelope,
         list_hook=building.on_list,
-        ext_hook=building.on_mark,
+        ext_hook=building.on_extension,
         timestamp=3,
         unicode_errors="surrogatepass",
         **keys,
@@ -99,10 +103,10 @@ class _Building:
         self.most = self.left = max_containers
         self.marks = 0  # met, and not yet the first element of a list
 
-    def on_mark(self, code: int, data: bytes) -> Kind:
+    def on_extension(self, code: int, data: bytes) -> Kind | int:
         kind = BY_CODE.get(code)
         if kind is None or data:
-            return _refuse(code, data)  # type: ignore[no-any-return]
+            return _extension(code, data)
         self.marks += 1
         return kind
 

@@ -19,10 +19,11 @@ DType = np.dtype[Any]
 
 _PLAIN = re.compile(
     r"\|b1|\|[iu]1|[<>][iu][248]|[<>]f[248]|[<>]c(8|16)"
-    r"|[<>][mM]8(\[\d{0,10}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?"
+    r"|[<>][mM]8(\[\d{0,10}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?",
+    re.ASCII,
 )
-_SIZED = re.compile(r"\|[SV](\d{1,9})|[<>]U(\d{1,9})")
-_LONG = re.compile(r"([<>][fc]\d\d):(\d{1,3})")
+_SIZED = re.compile(r"\|[SV](\d{1,9})|[<>]U(\d{1,9})", re.ASCII)
+_LONG = re.compile(r"([<>][fc]\d\d):(\d{1,3})", re.ASCII)
 """Long doubles, with the bits of their mantissa: 16 bytes mean different things on x86 and ARM."""
 
 
@@ -38,7 +39,7 @@ def dtype_to_wire(dtype: DType) -> Any:
         same = dtype_from_wire(wire) == dtype
     except (DecodeError, ValueError, TypeError):
         same = False
-    if not same:  # a dtype of another package (bfloat16), titles of fields, too deep
+    if not same:  # a dtype of another package (bfloat16), or too deep
         raise EncodeError(f"dtype {dtype} cannot travel; convert with .astype(...)")
     return wire
 
@@ -54,10 +55,9 @@ def _fields_to_wire(dtype: DType) -> list[Any]:
     fields: Mapping[str, Any] = dtype.fields or {}
     for name in dtype.names or ():
         field = fields[name]
-        if len(field) > 2:
-            raise EncodeError(f"dtype {dtype}: field {name!r} has a title; make the dtype without titles")
         base, shape = field[0].subdtype or (field[0], ())
-        rows.append([name, dtype_to_wire(base), field[1], *shape])
+        label = [field[2], name] if len(field) > 2 else name
+        rows.append([label, dtype_to_wire(base), field[1], *shape])
     return rows
 
 
@@ -94,24 +94,33 @@ def _record(wire: Any, depth: int) -> DType:
     match wire:
         case [int(itemsize), *rows] if itemsize >= 0 and depth < MAX_DTYPE_DEPTH:
             _check_item(itemsize)
-            names, formats, offsets = [], [], []
-            for row in rows:
-                name, form, offset = _field(row, itemsize, depth)
-                names.append(name)
-                formats.append(form)
-                offsets.append(offset)
-            return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": itemsize})
+            fields = [_field(row, itemsize, depth) for row in rows]
+            columns = {key: [field[key] for field in fields] for key in ("names", "formats", "offsets", "titles")}
+            # NumPy reads the keys of a dict one by one and refuses names that occur twice.
+            return np.dtype({**columns, "itemsize": itemsize})  # type: ignore[call-overload, no-any-return]
     raise DecodeError("malformed dtype")
 
 
-def _field(row: Any, itemsize: int, depth: int) -> tuple[str, DType, int]:
+def _field(row: Any, itemsize: int, depth: int) -> dict[str, Any]:
     match row:
-        case [str(name), wire, int(offset), *shape]:
+        case [label, wire, int(offset), *shape]:
             base = _from_wire(wire, depth + 1)
             if offset < 0 or offset + base.itemsize * items_in(shape) > itemsize:
                 raise DecodeError("a field lies outside of its record")
-            return name, np.dtype((base, tuple(shape))) if shape else base, offset
+            form = np.dtype((base, tuple(shape))) if shape else base
+            title, name = _label(label)
+            return {"names": name, "formats": form, "offsets": offset, "titles": title}
     raise DecodeError("malformed field of a dtype")
+
+
+def _label(label: Any) -> tuple[str | None, str]:
+    """Title and name of a field."""
+    match label:
+        case str(name):
+            return None, name
+        case [str(title), str(name)]:
+            return title, name
+    raise DecodeError("malformed name of a field")
 
 
 def _check_item(itemsize: int) -> None:

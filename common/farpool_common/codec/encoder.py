@@ -1,6 +1,6 @@
 """Values become an envelope and buffers.
 
-Plain values go through msgpack's C code at its own speed; `_Hook` sees only what msgpack does not know.
+Plain values go through msgpack's C code at its own speed; `_hook` sees only what msgpack does not know.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from farpool_common.codec.faults import MAX_DEPTH, count_containers, explain
 from farpool_common.codec.kinds import Writing
 from farpool_common.codec.limits import DEFAULT
 from farpool_common.codec.registry import kind_of
+from farpool_common.codec.scalars import long_int
 from farpool_common.errors import EncodeError
 
 INLINE_LIMIT = 64 * 1024
@@ -42,10 +43,11 @@ def encode(value: Any, *, inline_limit: int | None = INLINE_LIMIT) -> Encoded:
     writing = Writing(inline_limit)
     try:
         envelope = _pack(value, writing)
+    except MemoryError:
+        raise
     except Exception as error:
         raise _explained(value, error) from None
-    if len(envelope) - writing.inlined > DEFAULT.max_containers:
-        _check_size(value, len(envelope))
+    _check_size(value, len(envelope), writing.inlined)
     return Encoded(envelope, tuple(writing.buffers))
 
 
@@ -61,12 +63,14 @@ def _pack(value: Any, writing: Writing) -> bytes:
     return packed
 
 
-def _hook(writing: Writing) -> Callable[[Any], list[Any]]:
+def _hook(writing: Writing) -> Callable[[Any], Any]:
     tuple_mark = TUPLE.mark
 
-    def hook(value: Any) -> list[Any]:
+    def hook(value: Any) -> Any:
         if type(value) is tuple:  # by far the most frequent
             return [tuple_mark, *value]
+        if type(value) is int:
+            return long_int(value)
         kind = kind_of(value)
         return [kind.mark, *kind.write(value, writing)]
 
@@ -85,11 +89,12 @@ def _explained(value: Any, error: Exception) -> EncodeError:
     return EncodeError(f"{type(error).__name__}: {error}")
 
 
-def _check_size(value: Any, size: int) -> None:
+def _check_size(value: Any, size: int, inlined: int) -> None:
+    """Refuse what `decode` would refuse, here, where the caller can do something about it."""
     if size > DEFAULT.max_bytes:
         raise EncodeError(f"{size:,} bytes in one message; {DEFAULT.max_bytes:,} can travel, send a reference")
-    if count_containers(value, DEFAULT.max_containers) > DEFAULT.max_containers:
+    most = DEFAULT.max_containers
+    if size - inlined > most and count_containers(value, most) > most:  # fewer bytes: fewer containers
         raise EncodeError(
-            f"more than {DEFAULT.max_containers:,} lists, tuples, dicts and other objects; "
-            f"send NumPy arrays, or fewer at a time"
+            f"more than {most:,} lists, tuples, dicts and other objects; send NumPy arrays, or fewer at a time"
         )

@@ -19,7 +19,7 @@ MAX_DEPTH = 1_000
 and the relatives of dict take two."""
 
 _SCALARS = frozenset({type(None), bool, float, str, bytes, bytearray, memoryview, int})
-"""Types that are no containers on the wire, except for integers beyond 64 bits."""
+"""Types that are no containers on the wire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,15 @@ def explain(value: Any) -> EncodeError | None:
         try:
             inside = _parts(part)
         except EncodeError as error:
-            return EncodeError(error.reason, path=part.path)
+            return EncodeError(error.reason, path=_shortened(part.path))
         except Exception as error:  # of a property, or because another thread changes the value
-            return EncodeError(f"{type(error).__name__} while taking it apart: {error}", path=part.path)
+            return EncodeError(f"{type(error).__name__} while taking it apart: {error}", path=_shortened(part.path))
         waiting.extend(reversed(inside))
     return None
+
+
+def _shortened(path: str) -> str:
+    return path if len(path) <= 200 else f"{path[:90]} ... {path[-90:]}"
 
 
 def _parts(part: _Part) -> list[_Part]:
@@ -67,8 +71,6 @@ def _parts(part: _Part) -> list[_Part]:
 
 def _is_plain(value: Any) -> bool:
     found = type(value)
-    if found is int:
-        return bool(-(2**63) <= value < 2**64)
     if found is memoryview:
         return bool(value.contiguous)
     return found in _SCALARS

@@ -1,7 +1,7 @@
 """The tagged array: how a type that msgpack does not know is written.
 
 It is a msgpack array whose first element is an empty extension; the extension's code tells the type.
-Extensions have no other use in farpool's format, so a list that a user wrote never looks like one.
+A list that a user wrote never looks like one: empty extensions have no other use in farpool's format.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -68,7 +68,7 @@ class Reading:
     __slots__ = ("buffers", "classes", "found")
 
     def __init__(self, buffers: Iterable[memoryview], classes: Callable[[str], type]) -> None:
-        self.buffers = list(buffers)
+        self.buffers = [memoryview(buffer) for buffer in buffers]
         self.classes = classes
         self.found: dict[str, type] = {}
 

@@ -1,8 +1,8 @@
 """How much a decoder builds from bytes that somebody else wrote.
 
 A message within these limits can still be large; what they rule out is that few bytes make a lot of
-memory.  Measured with msgpack 1.2.4 on CPython 3.11, bytes of memory per byte on the wire: lists and
-dicts 70, text of two characters 24, numbers 13, arrays inside the envelope 2.
+memory.  Measured with msgpack 1.2.4 on CPython 3.11, bytes of memory per byte on the wire, at worst:
+deques 154, dicts 77, lists 64, sets 56, short text 21, numbers 13, large arrays 2 while decoding.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ class Limits:
     """Size of an envelope.  Redis itself stores no longer string (proto-max-bulk-len)."""
 
     max_containers: int = 1_000_000
-    """Lists, tuples, sets, dicts and other tagged values together.  The cheapest takes one byte on the
-    wire, and 72 (a list) to 840 (a deque) in memory, so a million of them is 70 to 840 MB."""
+    """Lists, tuples, sets, dicts and other tagged values together.  One takes 64 (a list) to 232 bytes
+    (a dict of one key), at worst 768 (a deque), so a million of them takes some 100 MB and never 1 GB."""
 
 
 DEFAULT = Limits()

@@ -9,6 +9,8 @@ from types import EllipsisType, NotImplementedType
 from typing import Any
 from uuid import UUID
 
+from msgpack import ExtType
+
 from farpool_common.codec.kinds import Code, Kind, Reading, Writing, malformed
 from farpool_common.codec.limits import MAX_FRACTION_BYTES
 from farpool_common.errors import EncodeError
@@ -23,16 +25,15 @@ _FLAVOURS: Mapping[int, type[PurePath]] = {0: Path, 1: PurePosixPath, 2: PureWin
 _CONSTANTS: Mapping[int, Any] = {0: Ellipsis, 1: NotImplemented}
 
 
-def _write_int(value: int, _: Writing) -> list[Any]:
+def long_int(value: int) -> ExtType:
+    """An integer beyond msgpack's 64 bits: the only extension that has content, and no tagged array."""
     # Bytes, because text would take time quadratic in the number of digits.
-    return [value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)]
+    return ExtType(int(Code.INT), value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True))
 
 
-def _read_int(parts: list[Any], _: Reading) -> int:
-    match parts:
-        case [bytes(data)]:
-            return int.from_bytes(data, "little", signed=True)
-    raise malformed("int")
+def read_long_int(data: bytes) -> int:
+    """The integer of such an extension."""
+    return int.from_bytes(data, "little", signed=True)
 
 
 def _write_complex(value: complex, _: Writing) -> list[Any]:
@@ -111,7 +112,6 @@ _PATH = Kind(Code.PATH, _write_path, _read_path)
 _CONSTANT = Kind(Code.CONSTANT, _write_constant, _read_constant)
 
 KINDS: Mapping[type, Kind] = {
-    int: Kind(Code.INT, _write_int, _read_int),
     complex: Kind(Code.COMPLEX, _write_complex, _read_complex),
     Decimal: Kind(Code.DECIMAL, _write_decimal, _read_decimal),
     Fraction: Kind(Code.FRACTION, _write_fraction, _read_fraction),

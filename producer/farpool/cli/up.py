@@ -72,7 +72,7 @@ def up(
         except KeyboardInterrupt:
             click.echo("farpool: stopping; what runs may take 30 s (Ctrl-C again: stop at once)", err=True)
         finally:
-            worker.close(time.monotonic() + DRAIN_SECONDS)
+            worker.close(DRAIN_SECONDS)
 
 
 def _as_interrupt(number: int, _: FrameType | None) -> None:

@@ -1,63 +1,95 @@
-"""The shell process that runs a server for us and ends it when we are gone."""
+"""The shell process that runs a program for us and ends it when we are gone."""
 
 import os
-import select
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from farpool.embedded.lifeline import Lifeline
 
 SCRIPT = Path(__file__).with_name("guardian.sh")
 
-CLOSE_SECONDS = 5.0
-"""On top of the time for saving; without data the guardian needs 10 ms."""
+EXTRA_SECONDS = 5.0
+"""What the shell may take on top of the program's own time (guess; measured: 5 ms)."""
 
-KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TZ")
-"""The rest of our environment may hold secrets, and a server reads none of it."""
+
+ORPHAN_SECONDS = 2.0
+"""What a program that needs a server gets when its owner has gone: enough to clean up, not to finish
+(measured: 0.3 s)."""
 
 
 class Guardian:
-    """A server process, and the promise that it ends: with `close()` or with this process.
+    """A program, and the promise that it ends: with `close()`, with the last reference, with this process.
 
-    It removes `directory` then.  `save_seconds` is how long the server may take to write its data.
+    It removes `directory` then.  The program does not inherit our terminal's Ctrl-C.  A forked child
+    neither holds the program nor ends it.
     """
 
-    def __init__(self, argv: Sequence[str], directory: Path, save_seconds: float) -> None:
-        self._patience_seconds = save_seconds + CLOSE_SECONDS
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        environ: Mapping[str, str],
+        output: IO[bytes] | None = None,
+        directory: Path | None = None,
+        server: "Guardian | None" = None,
+    ) -> None:
+        """`server` is not ended before this program is: it needs that one to end in good order."""
+        self._owner = os.getpid()
         self._lifeline = Lifeline()
+        orphan_seconds = 0.0 if server is None else ORPHAN_SECONDS
         self._process = self._lifeline.start(
-            ["/bin/sh", str(SCRIPT), str(directory), str(round(save_seconds * 10)), *argv],
-            environ={name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
-            output=subprocess.PIPE,
+            ["/bin/sh", str(SCRIPT), str(directory or ""), str(round(orphan_seconds * 10)), *argv],
+            environ=environ,
+            output=output,
+            also_holds=None if server is None else server._lifeline,
         )
 
     @property
     def is_ours(self) -> bool:
-        """True until closed, and never in a forked copy of the owner."""
-        return self._lifeline.is_held
+        """False in a forked copy of the owner."""
+        return os.getpid() == self._owner
 
-    def server_has_ended(self) -> bool:
-        """True when the server is gone.  What it wrote before it opened its log is lost."""
-        assert self._process.stdout is not None
-        output = self._process.stdout.fileno()
-        return bool(select.select([output], [], [], 0)[0]) and not os.read(output, 65536)
+    def wait(self, seconds: float) -> int | None:
+        """The program's exit code, as a shell tells it; None when it still runs after that time."""
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(seconds)
+        return None
 
-    def close(self) -> None:
-        """End the server; returns when it and the directory are gone.  Does nothing in a forked child."""
+    def ask_to_end(self, seconds: float) -> None:
+        """Send the program SIGTERM; it is killed if it still runs after that time."""
+        self._lifeline.say(f"{round(seconds * 10)}\n")
+
+    def close(self, seconds: float) -> None:
+        """End the program and return when it has ended.  The time counts if it was not asked before."""
         if not self.is_ours:
             return
-        self._lifeline.cut()
+        self.ask_to_end(seconds)
         try:
-            clean = self._process.wait(self._patience_seconds) == 0
-        except subprocess.TimeoutExpired:
-            clean = False
-        if not clean:
-            # Somebody stopped or killed the guardian.  The server is in its process group.
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+            code = self.wait(seconds + EXTRA_SECONDS)
+        except BaseException:  # a second Ctrl-C
+            self._hurry()
+            raise
+        if code is None or code < 0:  # somebody stopped or killed the guardian
+            self._kill()
+
+    def _hurry(self) -> None:
+        """The second SIGTERM: the program drops what it does, and still cleans up."""
+        try:
+            self._signal(signal.SIGTERM)  # the guardian itself ignores it
+            self.wait(ORPHAN_SECONDS)
+        finally:
+            if self._process.returncode is None:
+                self._kill()
+
+    def _kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the guardian's process group, in which the program is."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)

@@ -1,32 +1,43 @@
 #!/bin/sh
-# Runs a server for one owner, and ends it when the owner has gone.
+# Runs a program for one owner, and ends it when the owner says so or has gone.
 #
-# usage:   guardian.sh DIRECTORY GRACE BINARY CONFIG
-# stdin:   a pipe whose other end only the owner holds; end-of-file means that the owner has gone
-# stdout:  what the server writes before it has its log file; end-of-file means that the server has gone
-# GRACE:   tenths of a second that the server may take to save its data; 0 kills it at once
+# usage:   guardian.sh DIRECTORY ORPHAN PROGRAM [ARGUMENT]...
+# stdin:   a pipe whose other end only the owner holds.  A line is the request to end: how long the program
+#          may take.  End-of-file: the owner has gone, and the program may take ORPHAN.
+#          Both in tenths of a second: SIGTERM at first, again (hurry) one second before SIGKILL.
+# returns the program's exit code.  The DIRECTORY ("" for none) is removed with the program, but not when
+# the program ends by itself: the owner wants to read the log.
 
 directory=$1
-grace=$2
+orphan=$2
 shift 2
+exec 3<&0
 
-"$@" </dev/null &
-server=$!
+"$@" </dev/null 3<&- &
+program=$!
 
-# After the start, because the server would inherit what is ignored.
+# After the start, because the program would inherit what is ignored.
 trap '' INT HUP TERM
-exec >/dev/null 2>&1
 
-read -r line
+(
+    read -r tenths <&3 || tenths=$orphan
+    [ -z "$directory" ] || echo >"$directory/ending"
+    [ "$tenths" -eq 0 ] || kill -TERM "$program"
+    while [ "$tenths" -gt 0 ]; do
+        sleep 0.1
+        tenths=$((tenths - 1))
+        [ "$tenths" -ne 10 ] || kill -TERM "$program"
+    done
+    kill -KILL "$program"
+) >/dev/null 2>&1 &
+watcher=$!
+exec 3<&-
 
-if [ "$grace" -gt 0 ]; then
-    kill -TERM "$server"
+wait "$program"
+code=$?
+# At once: the number of an ended program may soon be another's.
+kill -KILL "$watcher"
+if [ -n "$directory" ] && [ -e "$directory/ending" ]; then
+    rm -rf -- "$directory"
 fi
-while [ "$grace" -gt 0 ] && kill -0 "$server"; do
-    sleep 0.1
-    grace=$((grace - 1))
-done
-kill -KILL "$server"
-wait "$server"
-rm -rf -- "$directory"
-exit 0
+exit "$code"

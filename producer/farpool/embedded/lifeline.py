@@ -10,6 +10,7 @@ import subprocess
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import IO
 
 
@@ -18,8 +19,8 @@ class Lifeline:
 
     def __init__(self) -> None:
         with _lock:
-            self._read_end, write_end = os.pipe()  # not inherited by programs that we start
-            self._cut = weakref.finalize(self, os.close, write_end)
+            self._read_end, self._write_end = os.pipe()  # not inherited by programs that we start
+            self._cut = weakref.finalize(self, os.close, self._write_end)
             _lifelines.add(self)
 
     @property
@@ -27,21 +28,37 @@ class Lifeline:
         """True until cut.  A forked copy of the owner does not hold it."""
         return self._cut.alive
 
+    def say(self, line: str) -> None:
+        """Send a last word and cut it.  Only the first one counts."""
+        if self.is_held:
+            with suppress(BrokenPipeError):
+                os.write(self._write_end, line.encode())
+        self.cut()
+
     def cut(self) -> None:
-        """Let the process know; the first call counts."""
+        """Let the process know that we are gone."""
         self._cut()
 
     def start(
-        self, argv: Sequence[str], *, environ: Mapping[str, str], output: IO[bytes] | int | None
+        self,
+        argv: Sequence[str],
+        *,
+        environ: Mapping[str, str],
+        output: IO[bytes] | None,
+        also_holds: "Lifeline | None" = None,
     ) -> subprocess.Popen[bytes]:
-        """Start the process, in a session of its own: the terminal's Ctrl-C is for the owner alone."""
+        """Start the process, in a session of its own: the terminal's Ctrl-C is for the owner alone.
+
+        `also_holds` is a lifeline that shall last until this process has ended, too.
+        """
         try:
             return subprocess.Popen(
                 argv,
                 stdin=self._read_end,
                 stdout=output,
-                stderr=None if output is None else subprocess.STDOUT,
+                stderr=output,
                 env=environ,
+                pass_fds=[also_holds._write_end] if also_holds is not None and also_holds.is_held else [],
                 start_new_session=True,
             )
         finally:

@@ -79,7 +79,6 @@ class LocalPool:
     def _stop_workers(self) -> None:
         # All of them first, so that they drain side by side.
         for worker in self._workers:
-            worker.stop()
-        deadline = time.monotonic() + DRAIN_SECONDS
+            worker.drain(DRAIN_SECONDS)
         for worker in self._workers:
-            worker.close(deadline)
+            worker.close(DRAIN_SECONDS)

@@ -1,5 +1,6 @@
 """A Redis or Valkey server of our own, which ends with the process that started it."""
 
+import os
 import shutil
 import string
 import tempfile
@@ -28,6 +29,9 @@ SAVE_SECONDS = 5.0
 
 LONGEST_SOCKET_PATH = 100
 """The kernel takes 107 bytes, macOS 103."""
+
+KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TZ")
+"""The rest of our environment may hold secrets, and a server reads none of it."""
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -62,8 +66,15 @@ class Server:
             tcp_url = f"redis://{_reachable(bind)}:{port}/0"
             self.url = self.local_url if port is None else _with_password(tcp_url, password)
             config = self._write_config([*_listen_lines(port, bind, password), *_data_lines(data)])
-            self._guardian = Guardian([str(self.binary), str(config)], self.directory, SAVE_SECONDS if data else 0.0)
-            undo.callback(self._guardian.close)
+            # What the server writes before it has read its configuration goes to the log as well.
+            with self.log.open("ab") as output:
+                self.guardian = Guardian(
+                    [str(self.binary), str(config)],
+                    environ={name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
+                    output=output,
+                    directory=self.directory,
+                )
+            undo.callback(self.guardian.close, SAVE_SECONDS if data else 0.0)
             self._wait_until_ready(time.monotonic() + START_SECONDS)
             self._undo = undo.pop_all()
 
@@ -78,7 +89,7 @@ class Server:
 
     def close(self) -> None:
         """Stop the server and remove its directory.  Does nothing in a forked child."""
-        if self._guardian.is_ours:
+        if self.guardian.is_ours:
             self._undo.close()
 
     def __enter__(self) -> Self:
@@ -109,13 +120,12 @@ class Server:
 
     def _wait_until_ready(self, deadline: float) -> None:
         while not self.is_running:
-            if self._guardian.server_has_ended():
+            if self.guardian.wait(POLL_SECONDS) is not None:
                 raise ServerUnreachableError(f"{self.binary} ended at its start:{log_tail(self.log)}")
             if time.monotonic() > deadline:
                 raise ServerUnreachableError(
                     f"{self.binary} did not answer within {START_SECONDS:g} s:{log_tail(self.log)}"
                 )
-            time.sleep(POLL_SECONDS)
 
 
 def _check_listening(bind: str, password: str | None) -> None:

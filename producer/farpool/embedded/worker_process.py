@@ -1,18 +1,15 @@
-"""A worker daemon as a subprocess that drains and ends with its owner."""
+"""A worker daemon as a subprocess that ends with its owner."""
 
-import os
 import re
-import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from farpool.embedded.lifeline import Lifeline
+from farpool.embedded.guardian import Guardian
 from farpool.embedded.log_tail import log_tail
 from farpool.embedded.server import Server
 from farpool_common.address import prefix_from
@@ -45,7 +42,7 @@ class WorkerPlan:
 
     def argv(self) -> list[str]:
         """The command, without the server's URL: others can read a command line."""
-        words = [sys.executable, "-m", "farpool_worker", "--exit-with-stdin", "-n", self.name]
+        words = [sys.executable, "-m", "farpool_worker", "-n", self.name]
         words += [] if self.slots is None else ["-c", str(self.slots)]
         for path in self.paths:
             words += ["-P", str(path)]
@@ -62,57 +59,45 @@ class WorkerProcess:
     def __init__(self, server: Server, plan: WorkerPlan, *, log: Path | None, environ: Mapping[str, str]) -> None:
         self.plan, self._server, self._log = plan, server, log
         self._keys = Keys(prefix_from(environ))
-        self._lifeline = Lifeline()
         inherited = {name: value for name, value in environ.items() if name not in OUR_VARIABLES}
-        output = None if log is None else log.open("ab")
-        try:
-            self._process = self._lifeline.start(
-                plan.argv(), environ=inherited | {"FARPOOL_URL": server.local_url}, output=output
+        with nullcontext() if log is None else log.open("ab") as output:
+            self._guardian = Guardian(
+                plan.argv(),
+                environ=inherited | {"FARPOOL_URL": server.local_url},
+                output=output,
+                server=server.guardian,
             )
-        finally:
-            if output is not None:
-                output.close()
 
     @property
     def is_running(self) -> bool:
         """True while the daemon lives."""
-        return self._process.poll() is None
+        return self.wait(0) is None
 
     def wait_until_listed(self, deadline: float) -> None:
         """Return when the daemon has signed on.  Raises FarpoolError with what it logged."""
         while not self._is_listed():
-            if not self.is_running:
-                code = self._process.returncode
+            code = self.wait(POLL_SECONDS)
+            if code is not None:
                 raise FarpoolError(f"worker {self.plan.name} ended at its start, exit code {code}{self._tail()}")
             if time.monotonic() > deadline:
                 raise FarpoolError(f"worker {self.plan.name} was not ready in time{self._tail()}")
-            time.sleep(POLL_SECONDS)
 
     def slots(self) -> int:
         """How many slots the daemon has signed on with."""
         answer = self._server.ask("HGET", self._keys.host(self.plan.name), "slots")
         return int(answer) if answer.isdecimal() else 0
 
-    def wait(self, seconds: float | None = None) -> int | None:
+    def wait(self, seconds: float) -> int | None:
         """The daemon's exit code, None when it still runs after that time."""
-        with suppress(subprocess.TimeoutExpired):
-            return self._process.wait(seconds)
-        return None
+        return self._guardian.wait(seconds)
 
-    def stop(self) -> None:
-        """Tell the daemon to drain.  Does nothing in a forked child, as `close`."""
-        if self._lifeline.is_held and self.is_running:
-            self._process.send_signal(signal.SIGTERM)
+    def drain(self, seconds: float) -> None:
+        """Tell the daemon to end; it is killed after that time.  Does nothing in a forked child, as `close`."""
+        self._guardian.ask_to_end(seconds)
 
-    def close(self, deadline: float) -> None:
-        """Return when the daemon has drained, or has been killed at the deadline."""
-        if not self._lifeline.is_held:
-            return
-        self.stop()
-        if self.wait(max(0.0, deadline - time.monotonic())) is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        self._lifeline.cut()
+    def close(self, seconds: float) -> None:
+        """End the daemon and return when it has ended.  The time counts if it does not drain already."""
+        self._guardian.close(seconds)
 
     def _is_listed(self) -> bool:
         lease_end_ms = self._server.ask("ZSCORE", self._keys.hosts, self.plan.name)

@@ -28,6 +28,10 @@ def filled(dtype: Any, shape: tuple[int, ...]) -> Any:
     return np.ndarray(shape, dtype, bytearray(bytes(index % 2 for index in range(size))))
 
 
+def _order(array: Any) -> tuple[bool, bool]:
+    return array.flags.c_contiguous, array.flags.f_contiguous
+
+
 @pytest.mark.parametrize("limit", [None, 0, 1])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_every_dtype_and_shape_arrives(dtype: Any, limit: int | None, same: Any) -> None:
@@ -36,10 +40,7 @@ def test_every_dtype_and_shape_arrives(dtype: Any, limit: int | None, same: Any)
             found = travelled(value, limit)
             assert same(found, value)
             assert found.flags.writeable
-            assert (found.flags.c_contiguous, found.flags.f_contiguous) == (
-                value.flags.c_contiguous,
-                value.flags.f_contiguous,
-            )
+            assert value.itemsize == 0 or _order(found) == _order(value)  # without bytes there is no order
 
 
 @pytest.mark.parametrize(

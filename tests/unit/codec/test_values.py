@@ -23,7 +23,7 @@ from farpool_common.errors import DecodeError, FunctionNotAllowedError
 
 class Colour(enum.Enum):
     RED = "r"
-    CRIMSON = "r"
+    CRIMSON = "r"  # noqa: PIE796 (an alias)
     BLUE = (1, 2)
 
 
@@ -193,7 +193,9 @@ def test_a_class_that_is_not_loaded_is_not_imported() -> None:
     data = encode(Point(1)).envelope
     name = f"{__name__}:Point".encode()
     for other in (b"antigravity:Point", b"numpy:testing.Point", b"os:system", b"farpool_common.codec:decode"):
-        swapped = data.replace(bytes([0xA0 + len(name)] if len(name) < 32 else [0xD9, len(name)]) + name, b"\xd9%c%s" % (len(other), other))
+        swapped = data.replace(
+            bytes([0xA0 + len(name)] if len(name) < 32 else [0xD9, len(name)]) + name, b"\xd9%c%s" % (len(other), other)
+        )
         assert swapped != data
         with pytest.raises(DecodeError):
             decode(swapped)

@@ -31,11 +31,10 @@ def short_reads(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def fake() -> Iterator[FakeServer]:
     server = FakeServer()
-    functions.GATES.clear()
+    functions.close_all_gates()
     functions.SEEN.clear()
     yield server
-    for gate in functions.GATES.values():
-        gate.set()
+    functions.open_all_gates()
     server.stop()
 
 
@@ -43,5 +42,4 @@ def fake() -> Iterator[FakeServer]:
 def executor(fake: FakeServer) -> Iterator[FakeExecutor]:
     with FakeExecutor(fake) as executor:
         yield executor
-        for gate in functions.GATES.values():
-            gate.set()
+        functions.open_all_gates()

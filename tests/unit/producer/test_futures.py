@@ -48,7 +48,7 @@ def test_running_tells_whether_a_worker_has_begun(executor: FakeExecutor, fake: 
     fake.wait_until(lambda: "started" in fake.status.values())
     threading.Event().wait(0.21)  # it asks at most five times a second
     assert future.running()
-    f.GATES.setdefault("begun", threading.Event()).set()
+    f.open_gate("begun")
     future.result(DEADLINE)
     assert not future.running()
 

@@ -15,13 +15,8 @@ from fake_broker import DEADLINE, FakeExecutor, FakeServer
 def pool(request: pytest.FixtureRequest, fake: FakeServer) -> Iterator[concurrent.futures.Executor]:
     made = concurrent.futures.ThreadPoolExecutor(2) if request.param == "stdlib" else FakeExecutor(fake)
     yield made
-    for gate in f.GATES.values():
-        gate.set()
+    f.open_all_gates()
     made.shutdown()
-
-
-def opened(name: str) -> threading.Event:
-    return f.GATES.setdefault(name, threading.Event())
 
 
 def test_a_result_is_what_the_function_returned(pool: Any) -> None:
@@ -36,7 +31,7 @@ def test_every_keyword_belongs_to_the_call(pool: Any) -> None:
 def test_an_exception_is_raised_by_result_and_returned_by_exception(pool: Any) -> None:
     future = pool.submit(f.fail, "broken")
     assert isinstance(future.exception(DEADLINE), ValueError)
-    with pytest.raises(ValueError, match="^broken"):
+    with pytest.raises(ValueError, match=r"^broken"):
         future.result(DEADLINE)
     assert pool.submit(f.nothing).exception(DEADLINE) is None
 
@@ -44,7 +39,7 @@ def test_an_exception_is_raised_by_result_and_returned_by_exception(pool: Any) -
 def test_done_and_cancelled_tell_the_state(pool: Any) -> None:
     future = pool.submit(f.gate, "state")
     assert (future.done(), future.cancelled()) == (False, False)
-    opened("state").set()
+    f.open_gate("state")
     future.result(DEADLINE)
     assert (future.done(), future.cancelled(), future.running(), future.cancel()) == (True, False, False, False)
 
@@ -61,7 +56,7 @@ def test_callbacks_get_the_future_once_also_when_added_late(pool: Any) -> None:
     seen: list[Any] = []
     future = pool.submit(f.gate, "callback", 5)
     future.add_done_callback(seen.append)
-    opened("callback").set()
+    f.open_gate("callback")
     future.result(DEADLINE)
     concurrent.futures.wait([future])
     future.add_done_callback(seen.append)
@@ -71,7 +66,7 @@ def test_callbacks_get_the_future_once_also_when_added_late(pool: Any) -> None:
 def test_wait_returns_done_and_pending(pool: Any) -> None:
     quick, slow = pool.submit(f.square, 2), pool.submit(f.gate, "wait")
     first = concurrent.futures.wait([quick, slow], DEADLINE, concurrent.futures.FIRST_COMPLETED)
-    opened("wait").set()
+    f.open_gate("wait")
     both = concurrent.futures.wait([quick, slow], DEADLINE)
     assert (first.done, first.not_done, both.done) == ({quick}, {slow}, {quick, slow})
 
@@ -87,7 +82,7 @@ def test_as_completed_yields_each_future_as_it_is_done(pool: Any) -> None:
     order = []
     for future in concurrent.futures.as_completed([slow, quick], DEADLINE):
         order.append(future.result())
-        opened("as completed").set()
+        f.open_gate("as completed")
     assert order == [9, "slow"]
 
 
@@ -110,7 +105,7 @@ def test_map_of_nothing_is_empty(pool: Any) -> None:
 
 def test_map_starts_before_the_first_next(pool: Any) -> None:
     results = pool.map(f.gate, ["map starts"])
-    opened("map starts").set()
+    f.open_gate("map starts")
     assert list(results) == [None]
 
 
@@ -154,7 +149,7 @@ def test_shutdown_may_be_called_again_and_ends_submitting(pool: Any) -> None:
 def test_shutdown_without_wait_lets_what_was_submitted_finish(pool: Any) -> None:
     future = pool.submit(f.gate, "shutdown", "done")
     pool.shutdown(wait=False)
-    opened("shutdown").set()
+    f.open_gate("shutdown")
     assert future.result(DEADLINE) == "done"
 
 
@@ -165,7 +160,7 @@ def test_shutdown_cancels_what_has_not_begun_when_asked_to(pool: Any) -> None:
             threading.Event().wait(0.005)
     waiting = [pool.submit(f.square, n) for n in range(10)]
     pool.shutdown(wait=False, cancel_futures=True)
-    opened("cancel futures").set()
+    f.open_gate("cancel futures")
     assert [future.result(DEADLINE) for future in begun] == [0, 1]
     assert all(future.cancelled() for future in waiting)
 
@@ -183,7 +178,7 @@ def test_a_cancelled_future_raises_cancelled_error_and_is_done_for_wait(pool: An
     assert future.cancel()
     assert future.cancel()
     for gate in ("a", "b", "c"):
-        opened(gate).set()
+        f.open_gate(gate)
     assert concurrent.futures.wait([future], DEADLINE).done == {future}
     with pytest.raises(concurrent.futures.CancelledError):
         future.result(DEADLINE)
@@ -213,6 +208,6 @@ def test_cancelling_an_asyncio_task_cancels_the_future_that_waits(pool: Any) -> 
             await task
 
     asyncio.run(main())
-    opened("asyncio cancel").set()
+    f.open_gate("asyncio cancel")
     assert waiting.cancelled()
     assert [future.result(DEADLINE) for future in futures] == [None, None]

@@ -29,9 +29,9 @@ def test_map_unordered_yields_all_results(executor: FakeExecutor, chunksize: Any
 
 def test_map_unordered_does_not_wait_for_a_slow_call(executor: FakeExecutor) -> None:
     results = executor.map_unordered(f.gate, ["unordered", "open"], ["late", "early"])
-    f.GATES.setdefault("open", threading.Event()).set()
+    f.open_gate("open")
     assert next(results) == "early"
-    f.GATES.setdefault("unordered", threading.Event()).set()
+    f.open_gate("unordered")
     assert list(results) == ["late"]
 
 
@@ -67,9 +67,7 @@ def test_an_argument_that_cannot_travel_fails_at_its_place(executor: FakeExecuto
 
 @ALL_SIZES
 @pytest.mark.parametrize("buffersize", [1, 3, 50])
-def test_an_endless_input_is_read_only_so_far_ahead(
-    executor: FakeExecutor, chunksize: Any, buffersize: int
-) -> None:
+def test_an_endless_input_is_read_only_so_far_ahead(executor: FakeExecutor, chunksize: Any, buffersize: int) -> None:
     numbers = count()
     results = executor.map(f.square, numbers, chunksize=chunksize, buffersize=buffersize)
     assert next(numbers) == buffersize
@@ -97,17 +95,15 @@ def test_a_buffered_map_reads_nothing_after_shutdown(fake: FakeServer, chunksize
 
 
 @ALL_SIZES
-def test_closing_the_iterator_cancels_the_rest(
-    executor: FakeExecutor, fake: FakeServer, chunksize: Any
-) -> None:
+def test_closing_the_iterator_cancels_the_rest(executor: FakeExecutor, fake: FakeServer, chunksize: Any) -> None:
     inputs = ["open"] * 7 + ["closed"] * 200
-    f.GATES.setdefault("open", threading.Event()).set()
+    f.open_gate("open")
     results = executor.map(f.gate, inputs, range(207), chunksize=chunksize)
     assert next(results) == 0
     wait_for_a_call_at("closed")
     results.close()  # type: ignore[attr-defined]
     fake.wait_until(lambda: fake.canceled)
-    f.GATES.setdefault("closed", threading.Event()).set()
+    f.open_gate("closed")
     executor.shutdown()
     assert "queued" not in fake.status.values()
 

@@ -1,0 +1,56 @@
+"""A chunk is a job that RQ's own worker can run."""
+
+import numpy as np
+import pytest
+from rq import Queue, SimpleWorker
+
+from farpool_common.broker import Payloads
+from farpool_common.chunk import RUNNER, Chunk, decode_outcome, encode_chunk
+from farpool_common.codec import Serializer
+from farpool_common.keys import Keys
+from farpool_common.runner import run_chunk
+
+
+def _run(client, chunk):
+    """Run a chunk by RQ; its outcomes."""
+    encoded = encode_chunk(chunk)
+    parts = Payloads(client, Keys(), "the test's server").store("task", encoded.buffers)
+    rows = [[part.key, part.nbytes, part.checksum] for part in parts]
+    queue = Queue("chunks", connection=client, serializer=Serializer)
+    job = queue.enqueue(RUNNER, encoded.envelope, rows)
+    SimpleWorker([queue], connection=client, serializer=Serializer).work(burst=True)
+    return job
+
+
+def _outcomes(job):
+    for item in job.return_value():
+        envelope, *buffers = [item] if isinstance(item, bytes) else item
+        yield decode_outcome(envelope, [memoryview(bytearray(buffer)) for buffer in buffers])
+
+
+def test_rq_runs_a_chunk_and_each_call_keeps_its_outcome(client):
+    (outcome,) = _outcomes(_run(client, Chunk("pool_tasks:add", rows=[[1], ["x"], [3, 4]])))
+    assert list(outcome.values) == [2, None, 7]
+    assert outcome.failures[1].type_name == "builtins:TypeError"
+
+
+def test_large_arrays_reach_rq_and_come_back(client):
+    array = np.arange(50_000.0)
+    (outcome,) = _outcomes(_run(client, Chunk("pool_tasks:doubled", rows=[[array]])))
+    assert np.array_equal(outcome.values[0], array * 2)
+
+
+def test_a_limit_holds_in_rq_too(client):
+    (outcome,) = _outcomes(_run(client, Chunk("pool_tasks:spin", rows=[[]], limit=0.2)))
+    assert outcome.failures[0].type_name.endswith(":TaskTimeoutError")
+
+
+def test_a_chunk_that_cannot_be_prepared_fails_as_a_job(client):
+    job = _run(client, Chunk("no_such_module:f", rows=[[]]))
+    assert job.get_status().value == "failed"
+    assert "No module named 'no_such_module'" in job.latest_result().exc_string
+
+
+def test_large_arguments_need_a_job():
+    with pytest.raises(RuntimeError, match="inside an RQ worker"):
+        run_chunk(b"", [["rq:farpool:data:x", 1, 1]])
