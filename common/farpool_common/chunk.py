@@ -165,7 +165,7 @@ def encode_outcome(outcome: Outcome) -> Encoded:
 
 def decode_outcome(envelope: bytes, buffers: Sequence[memoryview] = ()) -> Outcome:
     """The outcome that `encode_outcome` wrote.  Raises DecodeError when it is none."""
-    match decode(envelope, buffers):
+    match decode(*_whole(envelope, buffers)):
         case [
             1,
             int(first),

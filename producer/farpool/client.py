@@ -8,10 +8,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Any
 
+from farpool.future import Future
 from farpool.inputs import Columns
-from farpool.lane import Call, Lane
+from farpool.lane import Lane
 from farpool.listener import Listener
 from farpool.live import LiveSlots
 from farpool.options import CallOptions
@@ -19,7 +21,7 @@ from farpool.outbox import Outbox
 from farpool.pace import Pace
 from farpool.pieces import Pieces
 from farpool.sender import Sender
-from farpool.shipment import Route, Source
+from farpool.shipment import Route
 from farpool.shipments import Shipments
 from farpool.watch import Watch
 from farpool_common.broker import ProducerBroker
@@ -47,6 +49,7 @@ class Client:
         self._threads: list[threading.Thread] = []
         self._paces: dict[str, Pace] = {}
         self._reply = broker.keys.reply(secrets.token_hex(16))
+        self._numbers = count()
         self._outbox = Outbox()
         self._shipments = Shipments(broker, self._outbox)
         self.live = LiveSlots(broker, settings.max_workers)
@@ -72,21 +75,22 @@ class Client:
         self._outbox.add(lane)
         return lane
 
-    def accept(self, lane: Lane, call: Call) -> None:
+    def accept(self, lane: Lane, future: Future[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Take a submitted call.  Raises RuntimeError after `close`."""
         with self._gate:
             self._check_open()
-            lane.append(call)
+            lane.append((next(self._numbers), future, args, kwargs))
         if self._sender.is_quiet():
             self._sender.send_now()
         else:
             self._outbox.wake()
 
-    def run(self, source: Source) -> None:
-        """Take tasks from this source until it is over.  Raises RuntimeError after `close`."""
+    def run(self, pieces: Pieces) -> None:
+        """Take tasks from this map until it is over.  Raises RuntimeError after `close`."""
         with self._gate:
             self._check_open()
-            self._outbox.add(source)
+            pieces.oldest = next(self._numbers)
+            self._outbox.add(pieces)
 
     def extend(self, pieces: Pieces, columns: Columns) -> None:
         """Give a map more inputs.  Raises RuntimeError after `close`."""
@@ -116,6 +120,7 @@ class Client:
 
     def _listen(self) -> None:
         self._listener.run(lambda: self._is_finished, self._after_outcomes)
+        self._broker.close()  # it may have connected once more
 
     def _after_outcomes(self) -> None:
         """Outcomes came: slots are free for what waits, or all is done."""

@@ -1,5 +1,6 @@
 """The future of a call that runs on another host."""
 
+import asyncio
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any, NoReturn, Protocol, TypeVar
 
@@ -91,11 +92,10 @@ class Future(LightFuture[T]):
         if self._state == PENDING:
             self._origin = origin
             self.settle(value, error)
-            self._ticket = None
+            if origin is not None:  # it knows the id as well
+                self._ticket = None
 
     def __await__(self) -> Generator[Any, None, T]:
-        import asyncio  # takes 30 ms; who awaits has it already
-
         return asyncio.wrap_future(self).__await__()
 
     def __reduce__(self) -> NoReturn:

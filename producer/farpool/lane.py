@@ -11,7 +11,8 @@ from farpool.pace import MOST_CALLS, TASK_SECONDS
 from farpool.shipment import Route, Shipment
 from farpool_common.chunk import Chunk, Outcome
 
-Call = tuple[Future[Any], tuple[Any, ...], dict[str, Any]]
+Call = tuple[int, Future[Any], tuple[Any, ...], dict[str, Any]]
+"""Number (they count up over all lanes), future, arguments."""
 
 HOLD_SECONDS = 0.05
 """How long single calls wait for a measurement before twice as many may be on their way."""
@@ -37,6 +38,14 @@ class Lane:
         self.append = self._calls.append
         self._held_at: float | None = None
         self._taken_at = 0.0
+
+    @property
+    def oldest(self) -> float:
+        """The number of the call that waits for longest."""
+        try:
+            return self._calls[0][0]
+        except IndexError:
+            return math.inf
 
     def has_waiting(self) -> bool:
         """True while there are calls that were not taken."""
@@ -84,7 +93,7 @@ class Lane:
         if not calls:
             return None
         self._taken_at = now
-        futures, rows, keywords = zip(*calls, strict=True)
+        _, futures, rows, keywords = zip(*calls, strict=True)
         shipment = Shipment(self.route, _chunk(self.route, rows, keywords), Gathered(futures), self)
         self.in_flight.add(shipment.id)
         return shipment
@@ -94,7 +103,7 @@ class Lane:
         found: list[Call] = []
         while self._calls and len(found) < size:
             call = self._calls.popleft()
-            if call[0].is_wanted():
+            if call[1].is_wanted():
                 found.append(call)
         return found
 
@@ -102,7 +111,7 @@ class Lane:
         """Cancel all calls that wait."""
         while self._calls:
             try:
-                self._calls.popleft()[0].cancel()
+                self._calls.popleft()[1].cancel()
             except IndexError:  # the sender took the last one meanwhile
                 return
 

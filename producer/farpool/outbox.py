@@ -19,7 +19,6 @@ class Outbox:
         self.cancellations: deque[str] = deque()
         self._sources: tuple[Source, ...] = ()  # replaced, never changed, so that any thread may read it
         self._changing = threading.Lock()
-        self._turn = 0
         # A SimpleQueue may be put to while the garbage collector runs, which ends forgotten executors.
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._is_rung = False
@@ -54,17 +53,16 @@ class Outbox:
         return any(source.has_waiting() for source in self._sources)
 
     def collect(self, now: float, most: int = MOST_TASKS) -> list[Shipment]:
-        """Up to `most` tasks worth sending now, one from each source in turn."""
+        """Up to `most` tasks worth sending now, the one with the oldest call first."""
         found: list[Shipment] = []
-        turn = deque(self._sources)
-        turn.rotate(-self._turn)
-        self._turn += 1
-        while turn and len(found) < most:
-            source = turn.popleft()
+        sources = [source for source in self._sources if source.has_waiting()]
+        while sources and len(found) < most:
+            source = min(sources, key=_oldest)
             shipment = source.take(now)
             if shipment is not None:
                 found.append(shipment)
-                turn.append(source)
+            else:  # the rest of it is held back
+                sources.remove(source)
         self._remove_ended()
         return found
 
@@ -78,3 +76,7 @@ class Outbox:
         for source in self._sources:
             source.cancel()
         self.wake()
+
+
+def _oldest(source: Source) -> float:
+    return source.oldest

@@ -84,11 +84,12 @@ def batches(parcels: Sequence[Parcel]) -> list[list[Parcel]]:
     """Parcels of one queue that go in one command each."""
     found: list[list[Parcel]] = []
     for _, run in groupby(parcels, key=lambda parcel: parcel.shipment.route.options.queue):
-        nbytes = MOST_BYTES
+        batch: list[Parcel] = []
+        nbytes = 0
         for parcel in run:
-            if nbytes + parcel.nbytes > MOST_BYTES or len(found[-1]) >= MOST_TASKS:
-                found.append([])
-                nbytes = 0
-            found[-1].append(parcel)
+            if not batch or nbytes + parcel.nbytes > MOST_BYTES or len(batch) >= MOST_TASKS:
+                batch, nbytes = [], 0
+                found.append(batch)
+            batch.append(parcel)
             nbytes += parcel.nbytes
     return found

@@ -32,7 +32,7 @@ class Pieces:
 
     def __init__(self, route: Route, columns: Columns, size: int | None, *, in_order: bool = True) -> None:
         self.in_flight: set[str] = set()
-        self.due_at = math.inf
+        self.due_at = self.oldest = math.inf
         self._route, self._size = route, size
         self._inputs = Inputs(columns)
         self._largest = 1

@@ -10,6 +10,7 @@ from farpool.backoff import Backoff
 from farpool.live import LiveSlots
 from farpool.outbox import MOST_TASKS, Outbox
 from farpool.parcel import Parcel, batches, packed
+from farpool.shipment import Shipment
 from farpool.shipments import Shipments
 from farpool_common.broker import OUTAGES, ProducerBroker
 
@@ -80,6 +81,10 @@ class Sender:
             except OUTAGES as error:
                 self._wait_for_server(error)
                 continue
+            except Exception:  # a bug: say so, and go on for the sake of all other calls
+                logger.exception("the sender goes on after an error")
+                self.backoff.wait()
+                continue
             self.backoff.reset()
             if not more:
                 return
@@ -98,14 +103,21 @@ class Sender:
             room = min(room, self._most - len(self._shipments))
         now = monotonic()
         for shipment in self._outbox.collect(now, room) if room > 0 else ():
+            self._pack(shipment)
+
+    def _pack(self, shipment: Shipment) -> None:
+        try:
             parcel = packed(shipment)
-            if parcel is None:
-                self._shipments.land(shipment)
-                continue
-            self._shipments.add(parcel.shipment)
-            self._parcels.append(parcel)
-            if self.is_cancelling:  # it was neither in the outbox nor among the shipments a moment ago
-                parcel.shipment.sink.cancel()
+        except Exception as error:
+            self._shipments.fail(shipment, error)
+            return
+        if parcel is None:
+            self._shipments.land(shipment)
+            return
+        self._shipments.add(parcel.shipment)
+        self._parcels.append(parcel)
+        if self.is_cancelling:  # it was neither in the outbox nor among the shipments a moment ago
+            parcel.shipment.sink.cancel()
 
     def _send(self) -> None:
         """Hand over all parcels.  Raises only outages, and may then be called again."""

@@ -52,6 +52,10 @@ class Source(Protocol):
     in_flight: set[str]
     due_at: float
 
+    @property
+    def oldest(self) -> float:
+        """The number of the call that waits for longest; infinite when none waits."""
+
     def take(self, now: float) -> "Shipment | None":
         """The next task worth sending now.  When there is none yet, `due_at` says when to ask again."""
 

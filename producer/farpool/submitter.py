@@ -62,7 +62,7 @@ class Submitter:
         except (KeyError, TypeError):  # met for the first time, a partial, or not hashable
             lane, call = self._opened(client, fn, args, kwargs)
         future: Future[T] = Future()
-        client.accept(lane, (future, *call))
+        client.accept(lane, future, *call)
         return future
 
     def map(

@@ -18,6 +18,8 @@ WARN_SECONDS = 3.0
 """Work waits this long before a queue without hosts is worth a word."""
 
 ASK_SECONDS = 1.0
+ASK_AGAIN_SECONDS = 10.0
+"""How often waiting work makes us look for hosts: while there is none, and after some were found."""
 
 _CANCELED = ("canceled", "stopped")
 """RQ's words for a task that somebody else cancelled."""
@@ -28,7 +30,7 @@ class Watch:
 
     def __init__(self, broker: ProducerBroker, shipments: Shipments, place: str) -> None:
         self._broker, self._shipments, self._place = broker, shipments, place
-        self._looked_at = self._asked_at = 0.0
+        self._looked_at = self._ask_at = 0.0
         self._warned: set[str] = set()
 
     def without_record(self, now: float) -> list[Shipment]:
@@ -47,16 +49,22 @@ class Watch:
 
     def warn_when_nobody_listens(self, now: float) -> None:
         """One warning per queue whose tasks wait while no host serves it."""
-        if now - self._asked_at < ASK_SECONDS:
+        if now < self._ask_at:
             return
-        self._asked_at = now
+        self._ask_at = now + ASK_SECONDS
         for queue in self._waiting_queues(now) - self._warned:
-            if not self._broker.hosts(queue):
+            if self._broker.hosts(queue):
+                self._ask_at = now + ASK_AGAIN_SECONDS
+            else:
                 self._warned.add(queue)
-                logger.warning(
-                    "0 hosts listen on queue %s at %s. Start one with: farpool worker %s -u URL",
-                    *(queue, self._place, queue),
-                )
+                self._warn(queue)
+
+    def _warn(self, queue: str) -> None:
+        name = "" if queue == "default" else f"{queue} "
+        logger.warning(
+            "0 hosts listen on queue %s at %s. Start one with: farpool worker %s-u %s",
+            *(queue, self._place, name, self._place),
+        )
 
     def _waiting_queues(self, now: float) -> set[str]:
         return {

@@ -11,10 +11,11 @@ from farpool import Executor
 from farpool_common.broker import Host, Reply
 from farpool_common.calls import Results, arguments, called, run_some
 from farpool_common.codec import Encoded, Serializer
+from farpool_common.delivery import all_failed, deliver
 from farpool_common.errors import FarpoolError, ResultExpiredError, ServerUnreachableError
 from farpool_common.keys import Keys
 from farpool_common.payload import Part
-from farpool_common.runner import Preparer, all_failed, deliver
+from farpool_common.preparing import Preparer
 from farpool_common.task import NewTask, Ranges
 from farpool_common.trust import Trust
 

@@ -57,6 +57,15 @@ TASKS = """
 """
 
 
+PART = """
+    def f(): return "part"
+
+    class C:
+        @staticmethod
+        def m(): return "m"
+"""
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A worker's folder, with a package installed below it as in a virtual environment."""

@@ -101,12 +101,14 @@ class Channel:
         return message
 
     def messages(self) -> Iterator[Message]:
-        """The complete messages that have arrived.  Raises EOFError after the last one, or GarbageError."""
-        for _ in range(_READS_AT_ONCE):
+        """The complete messages that have arrived.  Raises GarbageError; EOFError once all have been taken."""
+        more, reads = True, 0
+        while more and reads < _READS_AT_ONCE:
             try:
-                self._read()
+                more = self._read()
             except BlockingIOError:
                 return
+            reads += 1
             yield from iter(self._parsed, None)
 
     def close(self) -> None:
@@ -114,7 +116,8 @@ class Channel:
         self._socket.close()
         self._files.clear()
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Take in what has arrived; returns whether there may be more."""
         try:
             data, ancillary, flags, _ = self._socket.recvmsg(_READ_BYTES, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC)
         except ConnectionError as error:
@@ -128,6 +131,7 @@ class Channel:
         if not data:
             raise EOFError
         self._bytes += data
+        return bool(ancillary) or len(data) == _READ_BYTES  # descriptors end a read early
 
     def _parsed(self) -> Message | None:
         """Take one message off what has arrived, or None when it is not complete."""

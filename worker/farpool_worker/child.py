@@ -29,9 +29,10 @@ from farpool_common.calls import (
     run_some,
 )
 from farpool_common.codec import Encoded, Serializer
+from farpool_common.delivery import RESULT_BYTES_SETTING, all_failed, deliver
 from farpool_common.errors import DecodeError, ResultError, TooLargeError
 from farpool_common.limit import SoftLimit
-from farpool_common.runner import RESULT_BYTES_SETTING, Prepared, Preparer, all_failed, deliver
+from farpool_common.preparing import Prepared, Preparer
 from farpool_common.task import Ranges
 from farpool_common.trust import Trust, enable
 from farpool_worker.channel import Channel, Message, framed

@@ -56,6 +56,7 @@ class ChildProcess:
         self._reason: str | None = None
         self._timed_out = False
         self._kill_at: float | None = None
+        self._canceled: str | None = None  # the work that it was killed for
         self._is_spoiled = False  # what follows garbage in the pipe is not believed
         self._listens = True  # to its pipe; what is left in it is read when the process has ended
         self._write(framed(start, [cursor]))
@@ -91,6 +92,7 @@ class ChildProcess:
         """Kill it if it runs this work; if the work waits behind another, have it given back."""
         running, only = self._assignment.running(), self._assignment.only()
         if (running is not None and running.work.id == work_id) or (only is not None and only.id == work_id):
+            self._canceled = work_id
             self.kill("was stopped on request")
             return True
         self.stop_at_next_call()
@@ -194,13 +196,17 @@ class ChildProcess:
 
     def _crashed(self, exitcode: int) -> Crashed:
         running = self._assignment.running()
+        lost = self._assignment.lost()
+        in_call = None if running is None else (running.work.id, running.call)
+        if in_call is None and self._canceled is not None:  # it had not taken the work up yet
+            in_call = next(((work_id, left[0][0]) for work_id, left in lost if work_id == self._canceled), None)
         return Crashed(
             slot=self.slot,
             pid=self.pid,
             exitcode=exitcode,
             reason=self._reason or _reason(exitcode),
-            running=None if running is None else (running.work.id, running.call),
-            lost=self._assignment.lost(),
+            running=in_call,
+            lost=lost,
             timed_out=self._timed_out,
             preparing=running is not None and running.preparing,
         )

@@ -17,6 +17,7 @@ from farpool_common.address import Address
 from farpool_common.errors import FarpoolError, SettingsError
 
 DRAIN_SECONDS = 30.0
+HURRY_SECONDS = 2.0
 CHECK_SECONDS = 1.0
 
 
@@ -61,9 +62,9 @@ def up(
         paths=tuple(Path(path).resolve() for path in paths),
         allow_any=allow_any,
     )
-    signal.signal(signal.SIGTERM, _as_interrupt)
     _refuse_taken_port(bind, port)
     with Server(port=port, bind=bind, password=_password(password_file), data=data) as server:
+        requests = _StopRequests()
         worker = WorkerProcess(server, plan, log=None, environ=os.environ)
         try:
             worker.wait_until_listed(time.monotonic() + START_SECONDS)
@@ -72,11 +73,20 @@ def up(
         except KeyboardInterrupt:
             click.echo("farpool: stopping; what runs may take 30 s (Ctrl-C again: stop at once)", err=True)
         finally:
-            worker.close(DRAIN_SECONDS)
+            worker.close(DRAIN_SECONDS if requests.count < 2 else HURRY_SECONDS)
 
 
-def _as_interrupt(number: int, _: FrameType | None) -> None:
-    raise KeyboardInterrupt
+class _StopRequests:
+    """Ctrl-C and SIGTERM, counted: the second one means at once, whenever it comes."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._interrupt)
+
+    def _interrupt(self, number: int, _: FrameType | None) -> None:
+        self.count += 1
+        raise KeyboardInterrupt
 
 
 def _refuse_taken_port(bind: str, port: int) -> None:

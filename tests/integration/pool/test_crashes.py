@@ -101,6 +101,15 @@ def test_kill_ends_the_child_that_runs_the_work(driver, tmp_path):
     assert (crash.exitcode, crash.reason, crash.running) == (-9, "was stopped on request", ("work", 0))
 
 
+def test_kill_before_the_child_has_taken_the_work_up_is_told_of_that_work(driver):
+    driver.wait_idle()
+    os.kill(driver.pool.pids()[0], signal.SIGSTOP)
+    driver.pool.send(0, [chunk("pool_tasks:noop", (1,), (2,))])
+    assert driver.pool.kill("work") is True
+    crash = _crash(driver.until(crashes))
+    assert (crash.running, crash.lost) == (("work", 0), (("work", ((0, 2),)),))
+
+
 def test_kill_of_a_work_behind_another_gives_it_back(driver, tmp_path):
     go = tmp_path / "go"
     first = chunk("pool_tasks:announce_then_wait", (str(tmp_path / "pid"), str(go)), id="first")

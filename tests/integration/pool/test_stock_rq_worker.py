@@ -34,6 +34,12 @@ def test_rq_runs_a_chunk_and_each_call_keeps_its_outcome(client):
     assert outcome.failures[1].type_name == "builtins:TypeError"
 
 
+def test_slow_calls_all_run(client):
+    outcomes = list(_outcomes(_run(client, Chunk("pool_tasks:pause", rows=[[0.003]] * 5))))
+    assert [value for outcome in outcomes for value in outcome.values] == [0.003] * 5
+    assert [outcome.first for outcome in outcomes] == list(range(5))
+
+
 def test_large_arrays_reach_rq_and_come_back(client):
     array = np.arange(50_000.0)
     (outcome,) = _outcomes(_run(client, Chunk("pool_tasks:doubled", rows=[[array]])))

@@ -5,6 +5,7 @@ import gc
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import functions as f
@@ -59,13 +60,26 @@ def test_shutdown_ends_while_the_server_is_away_if_nothing_is_pending(fake: Fake
     assert our_threads() == set()
 
 
+class Leaving:
+    """A with block that is left by an exception."""
+
+    def __init__(self, fake: FakeServer, error: BaseException) -> None:
+        self.executor, self._error = FakeExecutor(fake), error
+
+    def after(self, work: Callable[[], object]) -> None:
+        with pytest.raises(type(self._error)), self.executor:
+            self._leave(work)
+
+    def _leave(self, work: Callable[[], object]) -> None:
+        work()
+        raise self._error
+
+
 def test_ctrl_c_in_a_with_block_cancels_what_is_pending(fake: FakeServer) -> None:
-    futures = []
-    with pytest.raises(KeyboardInterrupt), FakeExecutor(fake) as executor:
-        futures = [executor.submit(f.gate, "ctrl c") for _ in range(30)]
-        results = executor.map(f.gate, ["ctrl c"] * 30, chunksize="auto")
-        fake.wait_until(lambda: "started" in fake.status.values())
-        raise KeyboardInterrupt
+    block = Leaving(fake, KeyboardInterrupt())
+    futures = [block.executor.submit(f.gate, "ctrl c") for _ in range(30)]
+    results = block.executor.map(f.gate, ["ctrl c"] * 30, chunksize="auto")
+    block.after(lambda: fake.wait_until(lambda: "started" in fake.status.values()))
     assert all(future.cancelled() for future in futures)
     with pytest.raises(concurrent.futures.CancelledError):
         next(results)
@@ -73,19 +87,19 @@ def test_ctrl_c_in_a_with_block_cancels_what_is_pending(fake: FakeServer) -> Non
 
 
 def test_ctrl_c_ends_also_while_the_server_is_away(fake: FakeServer) -> None:
-    with pytest.raises(KeyboardInterrupt), FakeExecutor(fake) as executor:
-        running = executor.submit(f.gate, "away")
-        fake.wait_until(lambda: "started" in fake.status.values())
-        fake.set(outage=ServerUnreachableError("no answer"))
-        waiting = executor.submit(f.gate, "away")
-        raise KeyboardInterrupt
+    block = Leaving(fake, KeyboardInterrupt())
+    running = block.executor.submit(f.gate, "away")
+    fake.wait_until(lambda: "started" in fake.status.values())
+    fake.set(outage=ServerUnreachableError("no answer"))
+    waiting = block.executor.submit(f.gate, "away")
+    block.after(lambda: None)
     assert (running.cancelled(), waiting.cancelled()) == (True, True)
 
 
 def test_another_exception_in_a_with_block_waits_for_the_calls(fake: FakeServer) -> None:
-    with pytest.raises(ZeroDivisionError), FakeExecutor(fake) as executor:
-        future = executor.submit(f.slowly, 0.02, 1)
-        raise ZeroDivisionError
+    block = Leaving(fake, ZeroDivisionError())
+    future = block.executor.submit(f.slowly, 0.02, 1)
+    block.after(lambda: None)
     assert future.result(0) == 1
 
 

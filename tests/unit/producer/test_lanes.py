@@ -24,7 +24,7 @@ def lane(*, slots: int = 2, seconds: float | None = None, calls: int = 0) -> Lan
 def submit(lane: Lane, calls: int) -> list[Future[Any]]:
     futures: list[Future[Any]] = [Future() for _ in range(calls)]
     for number, future in enumerate(futures):
-        lane.append((future, (number,), {}))
+        lane.append((number, future, (number,), {}))
     return futures
 
 
@@ -111,6 +111,6 @@ def test_cancelled_calls_do_not_leave() -> None:
 def test_calls_with_keywords_and_of_different_lengths_travel_together() -> None:
     mixed = lane(slots=1, seconds=0.00001)
     for args, kwargs in (((1,), {}), ((1, 2), {}), ((), {"a": 3})):
-        mixed.append((Future(), args, kwargs))
+        mixed.append((0, Future(), args, kwargs))
     chunks = [shipment.chunk for shipment in taken(mixed, 0.0)]
     assert [(chunk.rows, chunk.kwargs) for chunk in chunks if chunk] == [([[1], [1, 2]], {}), ([[]], {0: {"a": 3}})]

@@ -127,7 +127,7 @@ def test_a_queue_that_nobody_serves_is_reported_once(
     assert not threading.Event().wait(0.1)
     logging.getLogger("farpool").removeHandler(handler)
     assert [record.getMessage() for record in caplog.records] == [
-        "0 hosts listen on queue mail at redis://fake:6379/0. Start one with: farpool worker mail -u URL"
+        "0 hosts listen on queue mail at redis://fake:6379/0. Start one with: farpool worker mail -u redis://fake:6379/0"
     ]
     assert not any(future.done() for future in futures)
     executor.shutdown(cancel_futures=True)
@@ -147,3 +147,23 @@ def test_a_bug_while_reading_does_not_end_the_listener(
     monkeypatch.setattr(FakeBroker, "read_replies", read)
     assert executor.submit(f.square, 3).result(DEADLINE) == 9
     assert "the listener goes on after an error" in caplog.text
+
+
+def test_a_bug_while_sending_does_not_end_the_sender(
+    executor: FakeExecutor, fake: FakeServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = [ZeroDivisionError("once")]
+    original = FakeBroker.cancel
+
+    def cancel(*args: Any) -> Any:
+        if broken:
+            raise broken.pop()
+        return original(*args)
+
+    monkeypatch.setattr(FakeBroker, "cancel", cancel)
+    future = executor.submit(f.gate, "bug")
+    fake.wait_until(lambda: fake.enqueued)
+    assert future.cancel()
+    fake.wait_until(lambda: fake.canceled)
+    assert executor.submit(f.square, 3).result(DEADLINE) == 9
+    assert "the sender goes on after an error" in caplog.text

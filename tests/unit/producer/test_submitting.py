@@ -211,6 +211,15 @@ def test_max_workers_caps_the_tasks_on_their_way(fake: FakeServer) -> None:
         assert executor._max_workers == 1
 
 
+def test_with_one_worker_slow_calls_run_in_the_order_of_their_submission(fake: FakeServer) -> None:
+    with FakeExecutor(fake, max_workers=1) as executor:
+        for n in range(6):
+            executor.submit(f.slowly, 0.004)
+            executor.submit(f.note_slowly, n)
+            executor.map(f.note, [str(n)], chunksize="auto")
+    assert f.SEEN == [0, "0", 1, "1", 2, "2", 3, "3", 4, "4", 5, "5"]
+
+
 def test_max_workers_of_an_executor_is_the_number_of_live_slots(fake: FakeServer) -> None:
     with FakeExecutor(fake) as executor:
         assert executor._max_workers == 2

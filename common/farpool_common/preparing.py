@@ -1,0 +1,42 @@
+"""Gets a chunk ready to run: reads it, finds its function, runs its initializer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from farpool_common.chunk import Chunk, Initializer, decode_chunk
+from farpool_common.trust import Trust, class_of, resolve
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A chunk whose function was found and whose initializer has run."""
+
+    chunk: Chunk
+    function: Callable[..., Any]
+
+
+class Preparer:
+    """Gets chunks ready, and remembers what this process has been initialized for."""
+
+    def __init__(self, trust: Trust) -> None:
+        self._trust = trust
+        self.classes = partial(class_of, trust=trust)
+        self._owners: set[str] = set()
+
+    def prepare(self, envelope: bytes, buffers: Sequence[memoryview]) -> Prepared:
+        """Raises DecodeError, FunctionNotAllowedError, FunctionNotFoundError, or what the initializer raised."""
+        chunk = decode_chunk(envelope, buffers, classes=self.classes)
+        function = self.function(chunk.function)
+        if chunk.initializer is not None and chunk.initializer.owner not in self._owners:
+            self._initialize(chunk.initializer)
+        return Prepared(chunk, function)
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """The function of a name that may run here."""
+        return resolve(name, self._trust)
+
+    def _initialize(self, initializer: Initializer) -> None:
+        self.function(initializer.function)(*initializer.args)
+        self._owners.add(initializer.owner)  # one that failed is tried again with the next chunk

@@ -1,0 +1,226 @@
+"""An executor on a real server; the test itself is the worker, call by call."""
+
+import concurrent.futures
+import threading
+from collections.abc import Callable, Iterator
+
+import functions as f
+import numpy as np
+import pytest
+import redis
+from redis_state import redis_state
+
+from farpool import (
+    Executor,
+    ServerRefusedError,
+    ServerUnreachableError,
+    ServerUnsuitableError,
+    TaskLostError,
+    listener,
+)
+from farpool.embedded import Server
+from farpool_common.broker import Finish, Task, WorkerBroker
+from farpool_common.calls import arguments, called, run_some
+from farpool_common.codec import Serializer
+from farpool_common.delivery import deliver
+from farpool_common.preparing import Preparer
+from farpool_common.trust import Trust
+
+DEADLINE = 30.0
+
+
+class HandWorker:
+    """Claims and runs tasks when told to."""
+
+    def __init__(self, url: str) -> None:
+        self.broker = WorkerBroker(url, "by-hand", ["default"])
+        self.beat(slots=2)
+
+    def beat(self, slots: int) -> None:
+        info = {"hostname": "here", "pid": 1, "slots": slots, "busy": 0, "queues": "default"}
+        self.broker.heartbeat([], info, lease_ms=60_000, keep=60, renew_rq=False)
+
+    def claim(self, count: int = 1) -> list[Task]:
+        """Wait for tasks."""
+        found: list[Task] = []
+        pause = threading.Event()
+        for _ in range(3000):
+            found += self.broker.claim(count - len(found)).tasks
+            if len(found) >= count:
+                return found
+            pause.wait(0.01)
+        raise TimeoutError(f"{len(found)} of {count} tasks came")
+
+    def run(self, task: Task) -> None:
+        """Run all calls of a task and finish it."""
+        _, _, (envelope, _), _ = Serializer.loads(task.data)
+        buffers = self._buffers(task)
+        prepared = Preparer(Trust(everything=True)).prepare(envelope, buffers)
+        calls = arguments(prepared.chunk, 0, task.calls)
+        results = run_some(called(prepared.function, prepared.chunk), calls, 0, [0, 0, 0, 0], 60.0)
+
+        def send(_: object, encoded: object) -> None:
+            parts = self.broker.payloads.store(f"out-{task.id}", encoded.buffers)  # type: ignore[attr-defined]
+            assert self.broker.finish([Finish(task, encoded.envelope, parts)]) == [True]  # type: ignore[attr-defined]
+
+        deliver(results, task.label, 2**30, send)
+
+    def _buffers(self, task: Task) -> list[memoryview]:
+        found = []
+        for part in task.parts:
+            target = memoryview(bytearray(part.nbytes))
+            self.broker.payloads.fetch_into(part, target)
+            found.append(target)
+        return found
+
+
+@pytest.fixture
+def worker(server: Server) -> Iterator[HandWorker]:
+    found = HandWorker(server.url)
+    yield found
+    found.broker.close()
+
+
+@pytest.fixture
+def executor(server: Server, worker: HandWorker) -> Iterator[Executor]:
+    executor = Executor(server.url)
+    yield executor
+    executor.shutdown(cancel_futures=True)
+
+
+def test_a_call_goes_there_and_its_result_comes_back(executor: Executor, worker: HandWorker) -> None:
+    future = executor.submit(f.add, 1, b=2)
+    worker.run(worker.claim()[0])
+    assert (future.result(DEADLINE), future.host, future.attempt) == (3, "by-hand", 1)
+
+
+def test_arrays_go_there_and_come_back_and_leave_no_key(
+    executor: Executor, worker: HandWorker, client: redis.Redis
+) -> None:
+    array = np.arange(500_000, dtype=np.float64)
+    future = executor.submit(f.square, array)
+    worker.run(worker.claim()[0])
+    assert np.array_equal(future.result(DEADLINE), array**2)
+    executor.shutdown()
+    left = redis_state(client, without=("farpool:host", "rq:worker"))
+    assert set(left) == {"rq:queues", f"rq:job:{future.id}"}  # the record is a tombstone that expires
+    assert 0 < client.ttl(f"rq:job:{future.id}") <= 120
+
+
+def test_slots_are_those_of_the_live_hosts(executor: Executor, worker: HandWorker) -> None:
+    assert executor._max_workers == 2
+
+
+def test_cancelling_a_call_that_waits_keeps_workers_from_it(
+    executor: Executor, worker: HandWorker, client: redis.Redis
+) -> None:
+    first, second = executor.submit(f.square, 1), executor.submit(f.add, 1)
+    wait_until(lambda: client.llen("rq:queue:default") == 2)
+    assert first.cancel()
+    wait_until(lambda: client.hget(f"rq:job:{first.id}", "status") == b"canceled")
+    (task,) = worker.claim()
+    assert task.id == second.id
+    worker.run(task)
+    assert second.result(DEADLINE) == 1
+
+
+def test_running_asks_the_server(executor: Executor, worker: HandWorker, client: redis.Redis) -> None:
+    future = executor.submit(f.square, 2)
+    wait_until(lambda: client.llen("rq:queue:default") == 1)
+    assert not future.running()
+    (task,) = worker.claim()
+    wait_until(future.running)
+    worker.run(task)
+    assert future.result(DEADLINE) == 4
+
+
+def test_cut_connections_lose_nothing(executor: Executor, worker: HandWorker, client: redis.Redis) -> None:
+    futures = [executor.submit(f.square, 1)]
+    for round_ in range(5):
+        client.client_kill_filter(_type="normal", skipme=True)
+        futures.append(executor.submit(f.square, round_))
+        worker.broker.client.close()
+    done = 0
+    while done < len(futures):
+        for task in worker.claim():
+            worker.run(task)
+            done += task.calls
+    assert [future.result(DEADLINE) for future in futures] == [1, 0, 1, 4, 9, 16]
+
+
+def test_a_flushed_server_fails_the_calls_it_forgot(
+    executor: Executor, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("farpool.watch.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(listener, "BLOCK_MS", 50)
+    future = executor.submit(f.square, 2)
+    wait_until(lambda: client.llen("rq:queue:default") == 1)
+    client.flushall()
+    with pytest.raises(TaskLostError, match="flushed"):
+        future.result(DEADLINE)
+
+
+def test_shutdown_ends_a_read_that_would_wait_for_minutes(
+    server: Server, worker: HandWorker, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "BLOCK_MS", 20_000)
+    executor = Executor(server.url)
+    future = executor.submit(f.square, 2)
+    worker.run(worker.claim()[0])
+    assert future.result(DEADLINE) == 4
+    wait_until(lambda: any(item["cmd"] == "xread" for item in client.client_list()))
+    ended = threading.Event()
+    threading.Thread(target=lambda: (executor.shutdown(), ended.set())).start()
+    assert ended.wait(10)  # half of what the read would have waited
+
+
+def test_calls_submitted_while_memory_is_full_are_sent_when_there_is_room(
+    executor: Executor, worker: HandWorker, client: redis.Redis
+) -> None:
+    client.config_set("maxmemory", 1)
+    future = executor.submit(f.square, 3)
+    wait_until(lambda: client.info("errorstats").get("errorstat_OOM", {}).get("count", 0) > 0)
+    client.config_set("maxmemory", 0)
+    worker.run(worker.claim()[0])
+    assert future.result(DEADLINE) == 9
+
+
+def test_map_results_come_in_order_though_tasks_finish_in_another(executor: Executor, worker: HandWorker) -> None:
+    results = executor.map(f.square, range(40), chunksize=10)
+    for task in reversed(worker.claim(4)):
+        worker.run(task)
+    assert list(results) == [n * n for n in range(40)]
+
+
+def test_the_standard_librarys_wait_sees_our_futures(executor: Executor, worker: HandWorker) -> None:
+    futures = [executor.submit(f.square, n) for n in range(2)]
+    tasks = worker.claim(2)
+    worker.run(tasks[0])
+    found = concurrent.futures.wait(futures, DEADLINE, concurrent.futures.FIRST_COMPLETED)
+    worker.run(tasks[1])
+    assert len(found.done) == 1
+
+
+def test_no_server_at_the_address_is_said_at_once() -> None:
+    with pytest.raises(ServerUnreachableError, match="localhost:1"):
+        Executor("redis://localhost:1/0")
+
+
+def test_a_wrong_password_is_said_at_once_and_not_shown(server: Server, client: redis.Redis) -> None:
+    client.acl_setuser("guarded", enabled=True, passwords=["+right"], commands=["+@all"], keys=["*"])
+    path = server.url.removeprefix("unix://")
+    with pytest.raises(ServerRefusedError) as caught:
+        Executor(f"unix://guarded:wrong@{path}")
+    assert "wrong" not in str(caught.value).replace("WRONGPASS", "")
+    client.acl_deluser("guarded")
+
+
+def test_a_server_that_evicts_keys_is_refused(server: Server, client: redis.Redis) -> None:
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    with pytest.raises(ServerUnsuitableError, match="noeviction"):
+        Executor(server.url)
+
+
+def wait_until(is_true: Callable[[], object]) -> None:
+    pause = threading.Event()
+    assert any(is_true() or pause.wait(0.01) for _ in range(3000)), "it did not happen"

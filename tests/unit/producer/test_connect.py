@@ -1,0 +1,69 @@
+"""Which server an executor uses."""
+
+import socket
+import sys
+import types
+from collections.abc import Iterator
+
+import pytest
+
+from farpool import SettingsError, connect
+
+
+@pytest.fixture
+def localhost(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """Something that listens where the default address points."""
+    with socket.create_server(("localhost", 0)) as listening:
+        url = f"redis://localhost:{listening.getsockname()[1]}/0"
+        monkeypatch.setattr("farpool_common.address.DEFAULT_URL", url)
+        yield listening
+
+
+@pytest.fixture
+def embedded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Instead of an embedded pool; the list says how often one was started."""
+    started: list[str] = []
+
+    def process_pool() -> types.SimpleNamespace:
+        started.append("started")
+        return types.SimpleNamespace(url="unix:///run/embedded.sock")
+
+    monkeypatch.setitem(sys.modules, "farpool.embedded", types.SimpleNamespace(process_pool=process_pool))
+    return started
+
+
+def test_the_argument_wins_over_the_environment() -> None:
+    server = connect.find_server("redis://one:1/0", {"FARPOOL_URL": "redis://two:2/0"})
+    assert (server.url, server.place, server.prefix) == ("redis://one:1/0", "redis://one:1/0", "rq")
+
+
+def test_the_environment_wins_over_localhost() -> None:
+    server = connect.find_server(None, {"REDIS_URL": "redis://two:2/0", "RQ_KEY_PREFIX": "mine"})
+    assert (server.url, server.prefix) == ("redis://two:2/0", "mine")
+
+
+def test_no_password_shows() -> None:
+    server = connect.find_server("redis://me:secret@one:1/0", {})
+    assert "secret" not in f"{server} {server.place}"
+
+
+def test_a_server_on_localhost_is_used(localhost: socket.socket, embedded: list[str]) -> None:
+    server = connect.find_server(None, {})
+    assert (server.url, embedded) == (f"redis://localhost:{localhost.getsockname()[1]}/0", [])
+
+
+def test_without_any_server_one_is_started(localhost: socket.socket, embedded: list[str]) -> None:
+    localhost.close()
+    assert connect.find_server(None, {}).url == "unix:///run/embedded.sock"
+    assert embedded == ["started"]
+
+
+def test_a_url_that_answers_nothing_is_not_replaced(localhost: socket.socket, embedded: list[str]) -> None:
+    localhost.close()
+    url = f"redis://localhost:{1}/0"
+    assert (connect.find_server(url, {}).url, embedded) == (url, [])
+
+
+def test_a_url_that_cannot_be_used_is_refused() -> None:
+    with pytest.raises(SettingsError):
+        connect.find_server("http://somewhere", {})

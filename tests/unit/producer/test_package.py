@@ -1,0 +1,42 @@
+"""What `import farpool` promises, and what it costs."""
+
+import subprocess
+import sys
+
+import pytest
+
+import farpool
+
+
+def test_every_name_that_is_promised_is_there() -> None:
+    for name in farpool.__all__:
+        assert getattr(farpool, name).__name__ == name
+    assert set(farpool.__all__) <= set(dir(farpool))
+
+
+def test_a_name_that_is_not_promised_is_missing() -> None:
+    with pytest.raises(AttributeError, match="Nothing"):
+        _ = farpool.Nothing  # type: ignore[attr-defined]
+
+
+def test_errors_of_the_standard_library_catch_ours() -> None:
+    assert issubclass(farpool.TaskTimeoutError, TimeoutError)
+    assert issubclass(farpool.ServerUnreachableError, ConnectionError)
+    assert issubclass(farpool.ArgumentError, TypeError)
+
+
+def test_importing_it_loads_nothing_else() -> None:
+    script = (
+        "import sys, farpool; print([m for m in ('redis', 'numpy', 'msgpack', 'rq', 'asyncio') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_an_executor_loads_neither_numpy_nor_rq_nor_the_worker() -> None:
+    script = (
+        "import sys, farpool; farpool.Executor; farpool.Future;"
+        "print([m for m in ('numpy', 'rq', 'farpool_worker') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
