@@ -114,7 +114,7 @@ def check_shut(compose: "Compose", password: str) -> None:
 
 
 def check_demo(compose: "Compose") -> None:
-    output = compose.run("run", "--rm", "-T", "demo", seconds=240)
+    output = compose.run("run", "--rm", "-T", "demo", seconds=400)
     shown = {f"{float(number):.12g}" for number in re.findall(r"\d+\.\d{6,}", output)}
     missing = [value for value in VALUES if f"{value:.12g}" not in shown]
     expect(not missing, f"the demo's values are right; these are missing: {missing} in\n{output}")
@@ -124,7 +124,7 @@ def check_kill(compose: "Compose") -> str:
     """The id of the container that was killed; all results came all the same, each of them right."""
     killed = ""
     results: list[dict[str, Any]] = []
-    for line in compose.lines(*RUN_SCRIPT, seconds=240):
+    for line in compose.lines(*RUN_SCRIPT, seconds=400):
         results.append(json.loads(line))
         if len(results) == KILL_AFTER:
             killed = container_of(results[-1]["host"], compose.containers("worker"))

@@ -5,6 +5,7 @@ import random
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -90,4 +91,7 @@ def leaves_nothing(shared_server: Server, standing: set[int], temporary_folder: 
     new = [psutil.Process(pid) for pid in descendants(standing) - processes if psutil.pid_exists(pid)]
     _, alive = psutil.wait_procs(new, 10)
     assert not alive, f"processes left: {[(process.pid, process.cmdline()) for process in alive]}"
+    deadline = time.monotonic() + 10  # what killed processes leave is removed by their survivors
+    while not set(temporary_folder.iterdir()) <= files and time.monotonic() < deadline:
+        time.sleep(0.02)
     assert set(temporary_folder.iterdir()) <= files

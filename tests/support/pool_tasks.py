@@ -278,3 +278,9 @@ def seen_initializers():
 
 def refuse_to_initialize():
     raise RuntimeError("no licence")
+
+
+def solved(size):
+    """BLAS in a child, which was forked from a process that has loaded it."""
+    matrix = np.eye(size) * 2
+    return float(np.linalg.solve(matrix, np.ones(size)).sum())

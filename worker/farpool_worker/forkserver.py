@@ -17,6 +17,7 @@ from typing import Any
 
 from farpool_common.errors import SettingsError
 from farpool_worker import child
+from farpool_worker.isolation import FOLDER_VARIABLE
 
 START_METHODS = ("forkserver", "spawn")
 
@@ -103,12 +104,14 @@ def _own_folder() -> str | None:
         return None
     short = len(tempfile.gettempdir()) <= _LONGEST_FOLDER
     config["tempdir"] = folder = tempfile.mkdtemp(prefix="farpool-", dir=None if short else "/tmp")
+    os.environ[FOLDER_VARIABLE] = folder  # the template removes it should we be killed
     return folder
 
 
 def _remove_folder(folder: str | None) -> None:
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
+        os.environ.pop(FOLDER_VARIABLE, None)
         multiprocessing.current_process()._config["tempdir"] = None  # type: ignore[attr-defined]
 
 

@@ -7,6 +7,9 @@ import sys
 from contextlib import suppress
 
 _PR_SET_PDEATHSIG = 1
+
+FOLDER_VARIABLE = "FARPOOL_SOCKET_FOLDER"
+"""In the environment of the template: the folder of multiprocessing's sockets."""
 _POLITE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _masks: list[set[int]] = []  # of forks that are under way; forks nest only where a fork hook forks

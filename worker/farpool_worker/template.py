@@ -6,6 +6,7 @@ survive a fork.
 """
 
 import os
+import shutil
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,9 @@ from pathlib import Path
 import numpy as np  # noqa: F401  imported for the children
 
 from farpool_worker import child  # noqa: F401
-from farpool_worker.isolation import die_with_parent
+from farpool_worker.isolation import FOLDER_VARIABLE, die_with_parent
+
+_FOLDER = os.environ.pop(FOLDER_VARIABLE, None)
 
 
 def _end_with_owner(*_: object) -> None:
@@ -21,6 +24,8 @@ def _end_with_owner(*_: object) -> None:
     for pid in _children():
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
+    if _FOLDER:
+        shutil.rmtree(_FOLDER, ignore_errors=True)
     os._exit(1)
 
 

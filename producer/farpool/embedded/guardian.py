@@ -72,8 +72,8 @@ class Guardian:
         """End the program and return when it has ended.  The time counts if it was not asked before."""
         if not self.is_ours:
             return
-        self.ask_to_end(seconds)
         try:
+            self.ask_to_end(seconds)
             code = self.wait(seconds + EXTRA_SECONDS)
         except BaseException:  # a second Ctrl-C
             self._hurry()
@@ -85,11 +85,10 @@ class Guardian:
         """The second SIGTERM: the program drops what it does, and still cleans up."""
         try:
             deadline = time.monotonic() + ORPHAN_SECONDS
-            while time.monotonic() < deadline:
+            while self.wait(0) is None and time.monotonic() < deadline:
                 # Again and again: two signals at the same moment arrive as one.  The guardian ignores it.
                 self._signal(signal.SIGTERM)
-                if self.wait(HURRY_SECONDS) is not None:
-                    return
+                self.wait(HURRY_SECONDS)
         finally:
             if self._process.returncode is None:
                 self._kill()

@@ -98,6 +98,12 @@ def test_the_template_has_one_thread(driver):
     assert len(os.listdir(f"/proc/{template}/task")) == 1
 
 
+def test_blas_works_in_children(driver):
+    driver.wait_idle()
+    for slot in (0, 1):
+        assert values(driver.run(chunk("pool_tasks:solved", (400,)), slot=slot)) == {0: 200.0}
+
+
 # --- polite signals --------------------------------------------------------------------------------
 
 
