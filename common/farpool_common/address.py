@@ -6,7 +6,7 @@ URLs are checked here, before any connection, because redis-py reads some mistak
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from farpool_common.errors import SettingsError
@@ -16,6 +16,9 @@ DEFAULT_PREFIX = "rq"
 
 VARIABLES = ("FARPOOL_URL", "RQ_REDIS_URL", "REDIS_URL")
 """Environment variables that may hold the URL, the strongest first."""
+
+PASSWORD_FILE = "FARPOOL_PASSWORD_FILE"
+"""Names a file whose first line is the password of a URL that has none: a secret that a container mounts."""
 
 SHAPES = "redis://HOST:6379/0, rediss://USER:PASSWORD@HOST:6379/0 (TLS) or unix:///PATH/TO/SOCKET"
 HIDDEN = "***"
@@ -56,8 +59,17 @@ class Address:
 def find_address(url: str | None, environ: Mapping[str, str]) -> Address:
     """The address in force: argument, FARPOOL_URL, RQ_REDIS_URL, REDIS_URL, or localhost.
 
+    A URL without a password gets the one in the file that FARPOOL_PASSWORD_FILE names.
     An empty variable counts as not set.  Raises SettingsError.
     """
+    address = _named(url, environ)
+    path = environ.get(PASSWORD_FILE, "").strip()
+    if not path or urlsplit(address.url).password is not None:
+        return address
+    return replace(address, url=_with_password(address.url, _password_in(path)))
+
+
+def _named(url: str | None, environ: Mapping[str, str]) -> Address:
     if url is not None:
         return Address(url.strip(), "--url")
     for variable in VARIABLES:
@@ -65,6 +77,26 @@ def find_address(url: str | None, environ: Mapping[str, str]) -> Address:
         if value:
             return Address(value, variable)
     return Address(DEFAULT_URL, "default")
+
+
+def _with_password(url: str, password: str) -> str:
+    parts = urlsplit(url)
+    user, _, place = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{place}").geturl()
+
+
+def _password_in(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            password = file.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(
+            f"{PASSWORD_FILE}={path} cannot be read: {reason}. Let the user of this process read it."
+        ) from None
+    if not password:
+        raise SettingsError(f"{PASSWORD_FILE}={path} begins with an empty line; that line must be the password.")
+    return password
 
 
 def socket_url(path: str) -> str:

@@ -20,6 +20,7 @@ class Ticket(Protocol):
 
     def is_started(self) -> bool:
         """Whether a worker has taken the task."""
+        ...
 
 
 class Future(LightFuture[T]):

@@ -55,15 +55,18 @@ class Source(Protocol):
     @property
     def oldest(self) -> float:
         """The number of the call that waits for longest; infinite when none waits."""
+        ...
 
     def take(self, now: float) -> "Shipment | None":
         """The next task worth sending now.  When there is none yet, `due_at` says when to ask again."""
 
     def has_waiting(self) -> bool:
         """True while there are calls that were not taken."""
+        ...
 
     def is_over(self) -> bool:
         """True when nothing will ever come any more."""
+        ...
 
     def cancel(self) -> None:
         """Cancel what was not taken."""

@@ -132,3 +132,18 @@ def raises_a_local_class() -> None:
 def ignores_alarms(seconds: float) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
     time.sleep(seconds)
+
+
+def leaves_orphans(count: int) -> None:
+    """Start processes that end after their parent."""
+    for _ in range(count):
+        if os.fork() == 0:
+            if os.fork() == 0:
+                time.sleep(0.2)
+            os._exit(0)
+        os.wait()
+
+
+def zombies() -> int:
+    states = [path.read_text().rpartition(")")[2].split()[0] for path in Path("/proc").glob("[0-9]*/stat")]
+    return states.count("Z")

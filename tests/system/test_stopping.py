@@ -110,3 +110,33 @@ def test_ctrl_c_drains_like_sigterm(server, tmp_path, journal):
         a.process.send_signal(signal.SIGINT)
         assert a.wait() == 0
         assert future.result(30) == 4
+
+
+def test_pid_1_collects_the_orphans_of_tasks(server, tmp_path):
+    worker = [sys.executable, "-m", "farpool_worker", "-u", server.url, "-n", "one", "-c", "1"]
+    command = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child", *worker]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, stderr=log, cwd=tasks.__file__.rpartition("/")[0])
+    try:
+        with Executor(server.url) as executor:
+            executor.submit(tasks.leaves_orphans, 20).result(60)
+            wait_for(lambda: executor.submit(tasks.zombies).result(30) == 0)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_restart_under_the_same_name_charges_what_the_predecessor_ran(server, tmp_path, journal):
+    with Executor(server.url) as executor:
+        with daemons(server.url, tmp_path, "same") as (first,):
+            future = executor.options(retries=1).submit(tasks.noted_square, str(journal), 1, 60)
+            wait_for(lambda: lines(journal))
+            first.process.kill()
+            first.wait()
+        with daemons(server.url, tmp_path, "same") as (second,):
+            wait_for(lambda: len(lines(journal)) == 2)
+            assert "lease lapsed" in second.text()
+            with connect(server.url) as client:
+                (job,) = client.keys("rq:job:*")
+                assert client.hmget(job, "farpool_attempts", "farpool_abandons") == [b"2", b"1"]
+            future.cancel()

@@ -1,6 +1,7 @@
 """`farpool worker`: options, environment, exit codes; then the daemon."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -33,13 +34,14 @@ SECRETS = ("FARPOOL_URL", "RQ_REDIS_URL", "REDIS_URL", "FARPOOL_KEY", "FARPOOL_P
 """Not for children: task code holds no credentials of the queue (decision 4)."""
 
 
+URL_HELP = "Address of the server.  [default: FARPOOL_URL, RQ_REDIS_URL, REDIS_URL, localhost]"
 FOLDER = click.Path(exists=True, file_okay=False)
 SECONDS, POSITIVE = click.FloatRange(0), click.FloatRange(0, min_open=True)
 
 
 @click.command("worker", context_settings={"auto_envvar_prefix": "FARPOOL", "show_default": True})
 @click.argument("queues", nargs=-1)
-@click.option("-u", "--url", help="Address of the server.  [default: FARPOOL_URL, RQ_REDIS_URL, REDIS_URL, localhost]")
+@click.option("-u", "--url", allow_from_autoenv=False, help=URL_HELP)
 @click.option("-c", "--slots", type=click.IntRange(1), help="Processes.  [default: the cores this process may use]")
 @click.option("-n", "--name", help="Name of this worker.  [default: host name and pid]")
 @click.option("-P", "--path", "paths", multiple=True, type=FOLDER, help="More folders with code that may run.")
@@ -55,6 +57,8 @@ SECONDS, POSITIVE = click.FloatRange(0), click.FloatRange(0, min_open=True)
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def worker(queues: tuple[str, ...], verbose: bool, **options: Any) -> None:
     """Serve QUEUES, in the order of their priority (default: the queue `default`)."""
+    # PID 1 ignores signals without a handler.  Nothing is held yet: the first one may end us at once.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         settings = _settings(queues or ("default",), options)
         start_logging(settings.name, is_verbose=verbose)

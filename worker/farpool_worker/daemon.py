@@ -24,6 +24,7 @@ from farpool_worker.drain import Drain
 from farpool_worker.lease import Lease
 from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
+from farpool_worker.orphans import reap_orphans
 from farpool_worker.outbox import Outbox
 from farpool_worker.pool import Pool, PoolOptions
 from farpool_worker.results import Results
@@ -62,6 +63,7 @@ class Daemon:
         self._lease = Lease(self._lease_broker, self._ledger, settings.times, self._info, self._wakeup.ring)
         self._drain = Drain(settings.drain_seconds)
         self._backoff, self._retry_at = Backoff(), 0.0
+        self._is_init = os.getpid() == 1
         self._active_at = time.monotonic()
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -101,13 +103,16 @@ class Daemon:
 
     def _register(self) -> None:
         """Enter our name; while a daemon of the same name holds its lease, wait for it to lapse."""
-        args = self._broker.client, self._keys, self._settings.name
-        while is_taken(*args, self._broker.place):
+        client, times = self._broker.client, self._settings.times
+        names = self._keys, self._settings.name
+        while is_taken(client, *names, self._broker.place, grace_ms=int(times.grace * 1000)):
             if self._stop_requests.count:
                 return
             log.warning("the name %s is taken until its lease lapses; waiting", self._settings.name)
-            time.sleep(self._settings.times.lease / 5)
-        register(*args, self._settings.queues, self._broker.place)
+            time.sleep(times.lease / 5)
+        # What a predecessor of our name held was lost, and is charged; it must not seem to be ours.
+        self._lease.sweep()
+        register(client, *names, self._settings.queues, self._broker.place)
         self._lease.beat()
 
     def _close(self) -> None:
@@ -157,6 +162,8 @@ class Daemon:
     def _turn(self) -> None:
         ready = wait(self._waitables(), self._patience(time.monotonic()))
         self._wakeup.clear()
+        if self._is_init:
+            reap_orphans()
         if STDIN in ready and not os.read(STDIN, 4096):
             self._stop_requests.request("end of standard input", count=2)
         for event in self._pool.handle(ready):

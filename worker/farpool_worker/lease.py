@@ -99,6 +99,10 @@ class Lease:
         if now < self._sweep_at:
             return
         self._sweep_at = now + self._times.sweep * random.uniform(0.5, 1.5)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """One pass over lapsed leases.  Raises an outage."""
         recovered = self._broker.recover(grace_ms=int(self._times.grace * 1000), stray_ms=STRAY_MS)
         for name in recovered.dead:
             log.warning("worker %s is gone: its lease lapsed", name)

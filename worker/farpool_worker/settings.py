@@ -1,6 +1,7 @@
 """A daemon's settings: read once, at the edge, then passed down and never changed."""
 
 import os
+import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -49,8 +50,9 @@ class WorkerSettings:
 
 
 def default_name() -> str:
-    """Host name and pid."""
-    return f"{socket.gethostname()}.{os.getpid()}"
+    """Host name and pid; for PID 1 of a container, which keeps both when it is restarted, a random part."""
+    last = secrets.token_hex(4) if os.getpid() == 1 else os.getpid()
+    return f"{socket.gethostname()}.{last}"
 
 
 def lease_times(environ: Mapping[str, str]) -> LeaseTimes:

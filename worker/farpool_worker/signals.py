@@ -1,5 +1,6 @@
 """SIGTERM and SIGINT: the first asks to drain, the second to hand back at once."""
 
+import os
 import signal
 from types import FrameType
 
@@ -21,6 +22,8 @@ class StopRequests:
         for number in self.SIGNALS:
             signal.signal(number, self._handle)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        if os.getpid() == 1:
+            signal.signal(signal.SIGCHLD, lambda *_: None)  # so that orphans of tasks end the loop's wait
         signal.set_wakeup_fd(self._wakeup.writer, warn_on_full_buffer=False)
 
     def _handle(self, number: int, _: FrameType | None) -> None:

@@ -41,7 +41,7 @@ _REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM", "ERR AUTH", "ERR INVALID PASSWORD",
 
 def as_farpool_error(error: Exception, place: str) -> FarpoolError:
     """The error of ours that says what `error` means; `place` is the address without its password."""
-    text = str(error)
+    text = str(error).rstrip(".")
     upper = text.upper()
     # redis-py strips the code from the text of some errors and gives them a class instead.
     if isinstance(error, _REFUSED_KINDS) or upper.startswith(_REFUSED):

@@ -13,12 +13,12 @@ from farpool_common.broker.outages import translated
 from farpool_common.keys import Keys
 
 
-def is_taken(client: redis.Redis, keys: Keys, worker: str, place: str) -> bool:
-    """True while a daemon of this name holds its host lease."""
+def is_taken(client: redis.Redis, keys: Keys, worker: str, place: str, *, grace_ms: int = 0) -> bool:
+    """True while a daemon of this name holds its host lease, or lost it less than `grace_ms` ago."""
     with translated(place):
         seconds, microseconds = client.time()
         until = client.zscore(keys.hosts, worker)
-    return until is not None and until > seconds * 1000 + microseconds // 1000
+    return until is not None and until + grace_ms > seconds * 1000 + microseconds // 1000
 
 
 def register(client: redis.Redis, keys: Keys, worker: str, queues: Sequence[str], place: str) -> None:

@@ -65,7 +65,7 @@ class Server:
             self.local_url = _with_password(socket_url(str(self.socket)), password)
             tcp_url = f"redis://{_reachable(bind)}:{port}/0"
             self.url = self.local_url if port is None else _with_password(tcp_url, password)
-            config = self._write_config([*_listen_lines(port, bind, password), *_data_lines(data)])
+            config = self._write_config([*_listen_lines(port, bind, password), *_data_lines(data, self.directory)])
             # What the server writes before it has read its configuration goes to the log as well.
             with self.log.open("ab") as output:
                 self.guardian = Guardian(
@@ -150,8 +150,11 @@ def _listen_lines(port: int | None, bind: str, password: str | None) -> list[str
     return lines if password is None else [*lines, f"requirepass {_quoted(password)}"]
 
 
-def _data_lines(data: Path | None) -> list[str]:
-    return ["appendonly no"] if data is None else ["appendonly yes", f"dir {_quoted(str(data.resolve()))}"]
+def _data_lines(data: Path | None, directory: Path) -> list[str]:
+    # The folder is named without data as well: whoever switches a file on later finds it there and not in
+    # the user's current directory.
+    folder = directory if data is None else data.resolve()
+    return [f"appendonly {'no' if data is None else 'yes'}", f"dir {_quoted(str(folder))}"]
 
 
 def _quoted(text: str) -> str:

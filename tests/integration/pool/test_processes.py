@@ -1,10 +1,13 @@
 """Children obey their pipe and SIGKILL, may have processes of their own, and do not outlive their daemon."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
+from pathlib import Path
 
 import psutil
 import pytest
@@ -37,12 +40,21 @@ def program(tmp_path):
         process.wait()
 
 
+@pytest.fixture
+def short_folder():
+    """For temporary files of a program.  Its path is short enough for a socket."""
+    folder = Path(tempfile.mkdtemp())
+    yield folder
+    shutil.rmtree(folder)
+
+
 # --- death of the owner ----------------------------------------------------------------------------
 
 
-def test_children_and_template_die_with_the_daemon(program, tmp_path):
-    """Also one that is in a busy loop, and what it has started."""
-    owner = program(f"""
+def test_children_and_template_die_with_the_daemon(program, tmp_path, short_folder):
+    """Also one that is in a busy loop, and what it has started; no folder stays either."""
+    owner = program(
+        f"""
         driver = Driver(3)
         driver.wait_idle()
         driver.send(chunk("pool_tasks:spin", ()), slot=0)
@@ -50,7 +62,9 @@ def test_children_and_template_die_with_the_daemon(program, tmp_path):
         wait_for_file(Path({str(tmp_path / "family")!r}))
         Path({str(tmp_path / "pids")!r}).write_text(" ".join(map(str, driver.pool.pids().values())))
         time.sleep(600)
-        """)
+        """,
+        env={**os.environ, "TMPDIR": str(short_folder)},
+    )
     family = wait_for_file(tmp_path / "family").split()
     children = wait_for_file(tmp_path / "pids").split()
     others = _below(owner.pid)
@@ -58,6 +72,7 @@ def test_children_and_template_die_with_the_daemon(program, tmp_path):
     owner.kill()
     owner.wait()
     wait_until_gone(*others)
+    assert list(short_folder.iterdir()) == []
 
 
 def test_spawned_children_die_with_the_daemon(program, tmp_path):
@@ -147,7 +162,7 @@ def test_what_a_killed_child_had_started_is_killed_too(driver, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
-def test_five_pools_leave_no_process_no_file_and_no_folder(program, tmp_path, method):
+def test_five_pools_leave_no_process_no_file_and_no_folder(program, short_folder, method):
     done = program(
         f"""
         import psutil
@@ -162,7 +177,7 @@ def test_five_pools_leave_no_process_no_file_and_no_folder(program, tmp_path, me
                 seen.append(sorted(os.listdir("/proc/self/fd")))
             assert seen[0] == seen[-1], seen
         """,
-        env={**os.environ, "TMPDIR": str(_made(tmp_path / "t"))},
+        env={**os.environ, "TMPDIR": str(short_folder)},
     )
     assert done.wait(60) == 0
 
