@@ -66,9 +66,10 @@ def unwrapped(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
     """A call of a `functools.partial` as the call it stands for."""
-    while isinstance(function, partial):
-        function, args, kwargs = function.func, function.args + args, {**function.keywords, **kwargs}
-    return function, args, kwargs
+    call: Any = function
+    while isinstance(call, partial):
+        call, args, kwargs = call.func, call.args + args, {**call.keywords, **kwargs}
+    return call, args, kwargs
 
 
 def class_name(found: type) -> str:

@@ -4,12 +4,12 @@ import logging
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-from farpool.backoff import Backoff
 from farpool.origin import Origin
 from farpool.outbox import Outbox
 from farpool.shipment import Shipment
 from farpool.shipments import Shipments
 from farpool.watch import Watch
+from farpool_common.backoff import Backoff
 from farpool_common.broker import OUTAGES, ProducerBroker, Reply
 from farpool_common.chunk import Outcome, decode_outcome
 from farpool_common.errors import DecodeError, FarpoolError, TaskLostError

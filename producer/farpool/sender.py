@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
-from farpool.backoff import Backoff
 from farpool.live import LiveSlots
 from farpool.outbox import MOST_TASKS, Outbox
 from farpool.parcel import Parcel, batches, packed
 from farpool.shipment import Shipment
 from farpool.shipments import Shipments
+from farpool_common.backoff import Backoff
 from farpool_common.broker import OUTAGES, ProducerBroker
 
 logger = logging.getLogger("farpool")

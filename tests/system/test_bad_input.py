@@ -100,7 +100,7 @@ def test_no_worker_is_said_once_after_a_while_with_the_command_that_starts_one(s
 
 
 def test_a_wrong_password_is_told_to_producer_and_worker(tmp_path):
-    with Server(password="right") as server:  # noqa: S106
+    with Server(password="right") as server:
         wrong = server.url.replace("right", "wrong")
         with pytest.raises(ServerRefusedError, match="user and password"):
             Executor(wrong)

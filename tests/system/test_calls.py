@@ -65,7 +65,7 @@ def test_large_values_that_are_no_arrays_travel_too(executor):
 
 def test_an_exception_comes_back_as_itself_with_the_remote_traceback(executor):
     future = executor.submit(tasks.fails, "no good")
-    with pytest.raises(ValueError, match="^no good") as caught:
+    with pytest.raises(ValueError, match=r"^no good") as caught:
         future.result()
     assert "in fails" in str(caught.value.__cause__)
     notes = "\n".join(caught.value.__notes__)

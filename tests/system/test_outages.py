@@ -65,17 +65,20 @@ def test_a_run_completes_though_the_server_was_killed_and_away_for_a_while(tmp_p
 
 
 def test_a_result_that_was_ready_during_the_outage_is_delivered_and_not_run_again(tmp_path, journal):
-    with restartable(tmp_path) as server, daemons(server.url, tmp_path, "a") as (daemon,):
-        with Executor(server.url) as executor:
-            future = executor.submit(tasks.noted_square, str(journal), 6, 0.5)
-            wait_for(lambda: lines(journal))
-            time.sleep(0.2)
-            server.kill()
-            wait_for(lambda: "end 6" in lines(journal))
-            server.start()
-            assert future.result(60) == 36
-            assert lines(journal) == ["start 6", "end 6"]
-            assert daemon.process.poll() is None
+    with (
+        restartable(tmp_path) as server,
+        daemons(server.url, tmp_path, "a") as (daemon,),
+        Executor(server.url) as executor,
+    ):
+        future = executor.submit(tasks.noted_square, str(journal), 6, 0.5)
+        wait_for(lambda: lines(journal))
+        time.sleep(0.2)
+        server.kill()
+        wait_for(lambda: "end 6" in lines(journal))
+        server.start()
+        assert future.result(60) == 36
+        assert lines(journal) == ["start 6", "end 6"]
+        assert daemon.process.poll() is None
 
 
 def test_a_daemon_waits_for_a_server_that_starts_later(tmp_path):

@@ -9,26 +9,12 @@ from typing import Any
 import click
 
 from farpool_common.address import find_address, prefix_from
-from farpool_common.errors import (
-    FarpoolError,
-    ServerBusyError,
-    ServerRefusedError,
-    ServerUnreachableError,
-    ServerUnsuitableError,
-    SettingsError,
-)
+from farpool_common.errors import FarpoolError
+from farpool_common.exit_codes import exit_code
 from farpool_worker.blas import thread_limits
 from farpool_worker.log import log, start_logging
 from farpool_worker.settings import WorkerSettings, default_name, lease_times, max_result_bytes
 from farpool_worker.slots import usable_slots
-
-EXIT_CODES: dict[type[FarpoolError], int] = {
-    ServerUnreachableError: 69,
-    ServerBusyError: 69,
-    ServerRefusedError: 77,
-    ServerUnsuitableError: 78,
-    SettingsError: 78,
-}
 
 SECRETS = ("FARPOOL_URL", "RQ_REDIS_URL", "REDIS_URL", "FARPOOL_KEY", "FARPOOL_PASSWORD_FILE")
 """Not for children: task code holds no credentials of the queue (decision 4)."""
@@ -53,7 +39,6 @@ SECONDS, POSITIVE = click.FloatRange(0), click.FloatRange(0, min_open=True)
 @click.option("--max-idle-time", type=POSITIVE, help="Exit after so many idle seconds.")
 @click.option("--drain-seconds", type=SECONDS, default=30.0, help="What runs at SIGTERM may take so long.")
 @click.option("--connect-seconds", type=SECONDS, default=30.0, help="How long to wait for the server at the start.")
-@click.option("--exit-with-stdin", is_flag=True, hidden=True, help="Stop at once when standard input ends.")
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def worker(queues: tuple[str, ...], verbose: bool, **options: Any) -> None:
     """Serve QUEUES, in the order of their priority (default: the queue `default`)."""
@@ -67,11 +52,6 @@ def worker(queues: tuple[str, ...], verbose: bool, **options: Any) -> None:
         click.echo(f"farpool: {error}", err=True)
         code = exit_code(error)
     sys.exit(code)
-
-
-def exit_code(error: FarpoolError) -> int:
-    """The exit code that tells this error to a supervisor."""
-    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
 
 
 def _settings(queues: tuple[str, ...], options: dict[str, Any]) -> WorkerSettings:
@@ -94,7 +74,6 @@ def _settings(queues: tuple[str, ...], options: dict[str, Any]) -> WorkerSetting
         drain_seconds=options["drain_seconds"],
         connect_seconds=options["connect_seconds"],
         max_result_bytes=max_result_bytes(os.environ),
-        exit_with_stdin=options["exit_with_stdin"],
         times=lease_times(os.environ),
     )
 

@@ -27,7 +27,8 @@ class Commands:
     def open(self) -> None:
         """Subscribe.  Raises an outage."""
         with translated(self._place):
-            self._subscription = self._client.pubsub(ignore_subscribe_messages=True)
+            client: Any = self._client  # redis-py has no types for pub/sub
+            self._subscription = client.pubsub(ignore_subscribe_messages=True)
             self._subscription.subscribe(self._channel)
 
     def fileno(self) -> int:

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from multiprocessing.connection import wait
 from typing import Any
 
+from farpool_common.backoff import Backoff
 from farpool_common.broker import OUTAGES, Task, WorkerBroker, deregister, is_taken, register
 from farpool_common.errors import WorkerLostError
 from farpool_common.keys import Keys
 from farpool_common.trust import Trust
-from farpool_worker.backoff import Backoff
 from farpool_worker.claimer import Claimer
 from farpool_worker.commands import Commands
 from farpool_worker.dispatch import ahead, batches
@@ -37,9 +37,6 @@ from farpool_worker.wakeup import Wakeup
 from farpool_worker.work import Work
 
 EXIT_OK, EXIT_UNEXPECTED, EXIT_UNREACHABLE, EXIT_NO_SLOT, EXIT_BURST_FAILED = 0, 1, 69, 70, 75
-
-
-STDIN = 0
 
 
 class Daemon:
@@ -99,7 +96,7 @@ class Daemon:
                 if time.monotonic() > deadline or self._stop_requests.count:
                     raise
                 log.warning("%s; trying again", outage)
-                time.sleep(max(0.05, self._backoff.delay()))
+                time.sleep(max(0.05, self._backoff.pause_seconds()))
 
     def _register(self) -> None:
         """Enter our name; while a daemon of the same name holds its lease, wait for it to lapse."""
@@ -164,8 +161,6 @@ class Daemon:
         self._wakeup.clear()
         if self._is_init:
             reap_orphans()
-        if STDIN in ready and not os.read(STDIN, 4096):
-            self._stop_requests.request("end of standard input", count=2)
         for event in self._pool.handle(ready):
             self._results.react(event)
         for event in self._pool.tick(time.monotonic()):
@@ -184,8 +179,6 @@ class Daemon:
         found: list[Any] = [self._wakeup, *self._pool.waitables(), *self._claimer.waitables()]
         if self._commands.is_open:
             found.append(self._commands)
-        if self._settings.exit_with_stdin and not self._stop_requests.count:
-            found.append(STDIN)
         return found
 
     def _patience(self, now: float) -> float | None:
@@ -216,7 +209,7 @@ class Daemon:
             self._claim(now)
             self._backoff.reset()
         except OUTAGES as outage:
-            delay = self._backoff.delay()
+            delay = self._backoff.pause_seconds()
             log.warning("%s; trying again in %.1f s", outage, delay)
             self._retry_at = time.monotonic() + delay
             self._claimer.reset()
@@ -338,7 +331,7 @@ class Daemon:
             self._broker.release([held.task for held in unstarted])
         except OUTAGES as outage:
             log.warning("%s; trying again", outage)
-            self._retry_at = time.monotonic() + self._backoff.delay()
+            self._retry_at = time.monotonic() + self._backoff.pause_seconds()
             return
         for held in unstarted:
             self._ledger.remove(held)

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from farpool_common.backoff import Backoff
 from farpool_common.broker import OUTAGES, WorkerBroker
-from farpool_worker.backoff import Backoff
 from farpool_worker.ledger import Ledger
 from farpool_worker.log import log
 
@@ -65,7 +65,7 @@ class Lease:
                 log.warning("heartbeat: %s", outage)
                 # Other daemons were cut off too: let them renew before we call them dead.
                 self._sweep_at = time.monotonic() + self._times.lease + self._times.grace
-                backoff.wait(stop)
+                stop.wait(backoff.pause_seconds())
 
     def beat(self) -> None:
         """One heartbeat.  Raises an outage."""

@@ -19,6 +19,6 @@ def reap_orphans() -> None:
 
 
 def _own() -> set[int | None]:
-    server: Any = forkserver._forkserver  # type: ignore[attr-defined]
-    tracker: Any = resource_tracker._resource_tracker  # type: ignore[attr-defined]
+    server: Any = forkserver._forkserver
+    tracker: Any = resource_tracker._resource_tracker
     return {server._forkserver_pid, tracker._pid}

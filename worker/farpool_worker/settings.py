@@ -36,7 +36,6 @@ class WorkerSettings:
     connect_seconds: float = 30.0
     max_result_bytes: int = MAX_RESULT_BYTES
     start_method: str = "forkserver"
-    exit_with_stdin: bool = False
     times: LeaseTimes = field(default_factory=LeaseTimes)
 
     def __post_init__(self) -> None:

@@ -27,9 +27,4 @@ class StopRequests:
         signal.set_wakeup_fd(self._wakeup.writer, warn_on_full_buffer=False)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
-        self.request(signal.Signals(number).name)
-
-    def request(self, name: str, count: int = 1) -> None:
-        """Ask to stop; a count of two hands everything back at once."""
-        self.count, self.name = self.count + count, name
-        self._wakeup.ring()
+        self.count, self.name = self.count + 1, signal.Signals(number).name

@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from farpool_common.backoff import Backoff
 from farpool_common.broker import OUTAGES, Payloads
 from farpool_common.errors import FarpoolError
 from farpool_common.payload import Part
-from farpool_worker.backoff import Backoff
 from farpool_worker.ledger import Held
 from farpool_worker.outbox import Outcomes
 from farpool_worker.store import Segment
@@ -88,7 +88,7 @@ class Transfer:
             try:
                 return self._move(order)
             except OUTAGES:
-                backoff.wait(stop)
+                stop.wait(backoff.pause_seconds())
         return None
 
     def _move(self, order: Fetch | Store) -> Moved:

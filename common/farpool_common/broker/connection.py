@@ -2,17 +2,20 @@
 
 import hashlib
 from importlib import resources
-from typing import Any, cast
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
-from redis.connection import Encoder, PythonRespSerializer
+from redis.connection import PythonRespSerializer
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from farpool_common.address import Address
 from farpool_common.broker.outages import translated
 from farpool_common.errors import SettingsError
+
+_COPIED_BYTES = 6000
+"""Arguments up to this size are joined into one buffer before they are sent; redis-py's own default."""
 
 TIMEOUT_SECONDS = 5.0
 """How long one command may take before its connection counts as lost (guess)."""
@@ -28,8 +31,7 @@ def connect(url: str, *, timeout: float = TIMEOUT_SECONDS, bulk: bool = False) -
     if not url.startswith("unix:"):
         options["socket_keepalive"] = True
     if bulk:
-        encoder = Encoder("utf-8", "strict", decode_responses=False)
-        options["command_packer"] = PythonRespSerializer(6000, encoder.encode)
+        options["command_packer"] = PythonRespSerializer(_COPIED_BYTES, _encoded)
     try:
         return redis.Redis.from_url(
             url,
@@ -48,11 +50,17 @@ def masked(url: str) -> str:
     return Address(url, "the caller").masked
 
 
+def _encoded(value: Any) -> bytes | memoryview:
+    """An argument of a command as bytes; large values come as memoryviews and stay as they are."""
+    return value if isinstance(value, (bytes, memoryview)) else str(value).encode()
+
+
 class Scripts:
     """The Lua scripts of `farpool_common/lua`, run by name."""
 
     def __init__(self, client: redis.Redis, place: str) -> None:
-        self._client, self._place = client, place
+        self._execute: Any = client.execute_command
+        self._place = place
         self._texts: dict[str, tuple[str, str]] = {}
 
     def run(self, name: str, keys: list[str], args: list[Any]) -> Any:
@@ -60,9 +68,9 @@ class Scripts:
         text, digest = self._texts.get(name) or self._load(name)
         with translated(self._place):
             try:
-                return self._client.execute_command("EVALSHA", digest, len(keys), *keys, *args)
+                return self._execute("EVALSHA", digest, len(keys), *keys, *args)
             except NoScriptError:
-                return self._client.execute_command("EVAL", text, len(keys), *keys, *args)
+                return self._execute("EVAL", text, len(keys), *keys, *args)
 
     def _load(self, name: str) -> tuple[str, str]:
         text = (resources.files("farpool_common") / "lua" / f"{name}.lua").read_text()
@@ -72,4 +80,4 @@ class Scripts:
 
 def text(value: bytes | str) -> str:
     """A name from the server as text; names that we wrote are ASCII."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else cast("str", value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -25,7 +25,7 @@ class Doorbell:
         self.queue = queue
         self._pool, self._keys, self._place = client.connection_pool, keys, place
         self._connection: Any = None
-        self._client_id: int | None = None
+        self._client_id = 0
         self.is_armed = False
 
     def fileno(self) -> int:

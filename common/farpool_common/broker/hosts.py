@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 
@@ -30,7 +31,7 @@ def live_hosts(client: redis.Redis, keys: Keys, queue: str | None = None) -> lis
     """Daemons whose host lease holds, in the order of their names; those of one queue if it is given."""
     seconds, microseconds = client.time()
     now_ms = seconds * 1000 + microseconds // 1000
-    names = client.zrangebyscore(keys.hosts, now_ms, "+inf", start=0, num=MOST_HOSTS)
+    names: list[Any] = client.zrangebyscore(keys.hosts, now_ms, "+inf", start=0, num=MOST_HOSTS)
     pipeline = client.pipeline(transaction=False)
     for name in names:
         pipeline.hgetall(keys.host(text(name)))

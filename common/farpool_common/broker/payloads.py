@@ -52,7 +52,8 @@ class Payloads:
         offset = 0
         with translated(self._place):
             for group in _groups(list(part.piece_keys())):
-                for key, piece in zip(group, self._client.mget(group), strict=True):
+                pieces: list[bytes | None] = self._client.mget(group)  # type: ignore[assignment]
+                for key, piece in zip(group, pieces, strict=True):
                     if piece is None:
                         raise ResultExpiredError(f"a stored buffer is gone ({key}): it was kept for its time to live")
                     if offset + len(piece) > part.nbytes:

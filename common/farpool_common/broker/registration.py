@@ -6,6 +6,7 @@ import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
+from typing import Any
 
 import redis
 
@@ -24,7 +25,7 @@ def is_taken(client: redis.Redis, keys: Keys, worker: str, place: str, *, grace_
 def register(client: redis.Redis, keys: Keys, worker: str, queues: Sequence[str], place: str) -> None:
     """Enter the worker, as RQ's own worker does."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    record = {
+    record: dict[Any, Any] = {
         "birth": now,
         "last_heartbeat": now,
         "queues": ",".join(queues),

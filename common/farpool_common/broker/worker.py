@@ -184,7 +184,7 @@ class WorkerBroker:
         more: list[int],
     ) -> bool:
         now = datetime.now(UTC)
-        args = [self.keys.prefix, self.worker, _moment(now), repr(now.timestamp()), task.queue, task.id]
+        args: list[Any] = [self.keys.prefix, self.worker, _moment(now), repr(now.timestamp()), task.queue, task.id]
         args += [task.execution, keep, payload, _moment(started or now), f"{seconds:.6f}", *more]
         return bool(self._scripts.run(script, [], args) > 0)
 

@@ -60,10 +60,9 @@ def _stored(value: Array, fortran: bool, writing: Writing) -> memoryview | int:
     if writing.inline_limit is None or value.nbytes < writing.inline_limit:
         writing.inlined += value.nbytes
         return _bytes_of(value, fortran)
-    if id(value) not in writing.seen:
-        writing.seen[id(value)] = value, len(writing.buffers)
-        writing.buffers.append(_bytes_of(value, fortran))
-    return writing.seen[id(value)][1]
+    # An array that occurs twice travels twice: calls that share a chunk must not share their memory.
+    writing.buffers.append(_bytes_of(value, fortran))
+    return len(writing.buffers) - 1
 
 
 def _bytes_of(value: Array, fortran: bool) -> memoryview:

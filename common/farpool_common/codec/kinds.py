@@ -52,14 +52,13 @@ class Code(IntEnum):
 class Writing:
     """One `encode` under way: the arrays that leave the envelope, and the bytes of those that do not."""
 
-    __slots__ = ("buffers", "inline_limit", "inlined", "seen")
+    __slots__ = ("buffers", "inline_limit", "inlined")
 
     def __init__(self, inline_limit: int | None) -> None:
         self.inline_limit = inline_limit
         self.inlined = 0
         self.buffers: list[memoryview] = []
         # By id, an array and the number of its buffer.  The array is kept so that no other gets its id.
-        self.seen: dict[int, tuple[Any, int]] = {}
 
 
 class Reading:

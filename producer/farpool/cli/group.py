@@ -9,12 +9,13 @@ from typing import Any, cast
 
 import click
 
-from farpool.cli.exit_codes import exit_code
 from farpool_common.errors import FarpoolError
+from farpool_common.exit_codes import exit_code
 
 COMMANDS = {
     "worker": ("farpool_worker.cli:worker", "Serve queues on this host."),
     "up": ("farpool.cli.up:up", "Start a server and a worker on this machine."),
+    "demo": ("farpool.cli.demo:demo", "Run the main job on this machine, as if it were two."),
     "run": ("farpool.cli.run:run", "Run a script with a pool of this machine's cores around it."),
     "info": ("farpool.cli.info:info", "Show queues, hosts and what runs."),
     "enqueue": ("farpool.cli.enqueue:enqueue", "Put a call of a function on a queue."),

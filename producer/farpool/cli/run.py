@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -14,6 +14,9 @@ import click
 from farpool.cli.options import path_option, slots_option
 from farpool.embedded import LocalPool
 from farpool.embedded.worker_process import host_name
+
+Plan = list[tuple[str, int | None]]
+"""Names of hosts with their slots; None: one for each usable core."""
 
 FORWARDED = (signal.SIGTERM, signal.SIGHUP)
 """Sent to this process alone.  Ctrl-C is not among them: a terminal sends it to the script, too."""
@@ -32,10 +35,15 @@ def run(
 
     Its Executors find the pool by FARPOOL_URL.  The exit code is the script's own.
     """
-    folders = [script.resolve().parent, Path.cwd(), *(Path(path).resolve() for path in paths)]
-    with LocalPool([(host_name(), slots)], paths=list(dict.fromkeys(folders))) as pool:
-        code = _run_script([sys.executable, str(script), *arguments], pool.url)
-    ctx.exit(code)
+    folders = [Path(path).resolve() for path in paths]
+    ctx.exit(run_on([(host_name(), slots)], script, arguments, folders))
+
+
+def run_on(hosts: Plan, script: Path, arguments: Sequence[str], folders: Sequence[Path] = ()) -> int:
+    """Start worker daemons as these hosts, run the script with their URL, stop them; the script's exit code."""
+    code_folders = dict.fromkeys([script.resolve().parent, Path.cwd(), *folders])
+    with LocalPool(hosts, paths=list(code_folders)) as pool:
+        return _run_script([sys.executable, str(script), *arguments], pool.url)
 
 
 def _run_script(argv: list[str], url: str) -> int:
