@@ -145,3 +145,10 @@ def test_results_leave_nothing_in_redis_but_tombstones(executor, host):
         new = {key for key in set(client.keys()) - before if not key.startswith(b"rq:job:")}
         assert new <= {b"rq:farpool:strays"}
         assert all(0 < client.ttl(key) <= 120 for key in set(client.keys("rq:job:*")) - before)
+
+
+def test_calls_that_get_the_same_array_do_not_see_each_others_changes(executor):
+    array = np.zeros(20_000)
+    executor.submit(tasks.changed_in_place, array).result()
+    results = list(executor.map(tasks.changed_in_place, [array] * 40))
+    assert all((result == 1).all() for result in results)

@@ -27,7 +27,7 @@ from farpool_worker.log import log
 from farpool_worker.orphans import reap_orphans
 from farpool_worker.outbox import Outbox
 from farpool_worker.pool import Pool, PoolOptions
-from farpool_worker.results import Results
+from farpool_worker.results import Results, canceled
 from farpool_worker.runtimes import Runtimes
 from farpool_worker.settings import WorkerSettings
 from farpool_worker.signals import StopRequests
@@ -231,7 +231,7 @@ class Daemon:
         if held.stage is Stage.SENT:
             self._pool.kill(task_id)
         elif held.stage is not Stage.ENDING:
-            self._results.fail_rest(held, WorkerLostError(f"task {task_id} was canceled"))
+            self._results.fail_rest(held, canceled(held.task))
 
     def _flush(self) -> None:
         sent = self._outbox.flush()

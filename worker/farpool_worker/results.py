@@ -38,7 +38,7 @@ class Results:
             case Ended(work_id, _):
                 held = self._ledger.get(work_id)
                 if held is not None and held.remaining:
-                    self._ledger.again(held)
+                    self._given_back(held)
             case Crashed():
                 self._crashed(event)
             case _:
@@ -66,6 +66,12 @@ class Results:
     def fail_rest(self, held: Held, error: FarpoolError) -> None:
         """Every call without an outcome fails with `error`; the task is over."""
         self._fail(held, held.remaining, error)
+
+    def _given_back(self, held: Held) -> None:
+        if held.is_canceled:
+            self.fail_rest(held, canceled(held.task))
+        else:
+            self._ledger.again(held)
 
     def _progress(self, event: Progress) -> None:
         held = self._ledger.get(event.work_id)
@@ -130,21 +136,21 @@ class Results:
             if event.running is not None and event.running[0] == work_id:
                 self._lost_call(held, event.running[1], event)
             if held.remaining:
-                self._ledger.again(held)
+                self._given_back(held)
 
     def _lost_call(self, held: Held, index: int, event: Crashed) -> None:
         """The call that was running is charged; nothing else is."""
         call = ((index, index + 1),)
-        if held.is_canceled:
-            self.fail_rest(held, WorkerLostError(f"task {held.task.id} was canceled"))
-        elif self.is_handing_back:
+        if held.is_canceled or self.is_handing_back:
             return
-        elif event.timed_out:
+        if event.timed_out:
             self._fail(held, call, TaskTimeoutError(f"{event.reason} on {self._host}"))
         else:
             lost = held.losses[index] = held.losses.get(index, 0) + 1
             if held.task.reply is None or lost + held.task.abandons > held.task.retries:
-                self._fail(held, call, self._lost_error(event, lost + held.task.abandons))
+                # What dies before its first call (its import, its arguments) would die before every call.
+                calls = held.remaining if event.preparing else call
+                self._fail(held, calls, self._lost_error(event, lost + held.task.abandons))
 
     def _lost_error(self, event: Crashed, attempt: int) -> WorkerLostError:
         attempts = "" if attempt <= 1 else f", attempt {attempt}"
@@ -168,6 +174,11 @@ class Results:
             self._outbox.add(Outcomes(held.task, envelope, span, is_last, held.seconds))
         if not spans:
             self._outbox.add(Closing(held.task))
+
+
+def canceled(task: Task) -> WorkerLostError:
+    """What a canceled task ends with; its producer has forgotten it."""
+    return WorkerLostError(f"task {task.id} was canceled")
 
 
 def _close(segments: Sequence[Segment]) -> None:

@@ -10,7 +10,7 @@ from farpool_common.broker.hosts import Host, live_hosts
 from farpool_common.broker.outages import translated
 from farpool_common.broker.payloads import Payloads
 from farpool_common.broker.server import check_server
-from farpool_common.errors import DecodeError
+from farpool_common.errors import DecodeError, ServerUnreachableError
 from farpool_common.keys import Keys
 from farpool_common.payload import Part, pack_parts, unpack_parts
 from farpool_common.task import NewTask
@@ -40,6 +40,7 @@ class ProducerBroker:
     def __init__(self, url: str, keys: Keys | None = None) -> None:
         self.keys = keys or Keys()
         self.place = masked(url)
+        self._is_closed = False
         self._client = connect(url)
         self._bulk = connect(url, bulk=True, timeout=30.0)
         self._waiting = connect(url, timeout=30.0)
@@ -74,14 +75,23 @@ class ProducerBroker:
 
     def read_replies(self, reply: str, after: str, block_ms: int) -> list[Reply]:
         """Entries after the one named, waiting up to `block_ms` for the first; removes those up to it."""
+        try:
+            streams = self._read(reply, after, block_ms)
+        except (TypeError, AttributeError, ValueError) as error:
+            # `close` took the socket away under a read; redis-py stumbles over that in its own ways.
+            if self._is_closed:
+                raise ServerUnreachableError(f"the connection to {self.place} was closed here") from error
+            raise
+        return [self._reply(text(entry), fields) for _, entries in _streams(streams) for entry, fields in entries]
+
+    def _read(self, reply: str, after: str, block_ms: int) -> Any:
         with translated(self.place):
             pipeline = self._waiting.pipeline(transaction=False)
             if after != "0":
                 seconds, _, sequence = after.partition("-")
                 pipeline.xtrim(reply, minid=f"{seconds}-{int(sequence) + 1}", approximate=False)
             pipeline.xread({reply: after}, count=REPLIES_PER_READ, block=block_ms)
-            streams = pipeline.execute()[-1]
-        return [self._reply(text(entry), fields) for _, entries in _streams(streams) for entry, fields in entries]
+            return pipeline.execute()[-1]
 
     def _reply(self, entry_id: str, fields: dict[bytes, bytes]) -> Reply:
         attempt = text(fields.get(b"a", b"1"))
@@ -123,7 +133,8 @@ class ProducerBroker:
             self._client.unlink(reply)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; a read that waits in another thread ends with ServerUnreachableError."""
+        self._is_closed = True
         for client in (self._client, self._bulk, self._waiting):
             client.close()
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from fake_broker import DEADLINE, FakeBroker, FakeExecutor, FakeServer
 
-from farpool import FarpoolError, ServerBusyError, ServerUnreachableError, TaskLostError, backoff
+from farpool import FarpoolError, ServerBusyError, ServerUnreachableError, TaskLostError
+from farpool_common import backoff
 
 AWAY = ServerUnreachableError("no answer from fake://")
 
