@@ -1,0 +1,59 @@
+"""Which tasks travel together, and how many are claimed ahead."""
+
+import pytest
+
+from farpool_common.task import Task
+from farpool_worker.dispatch import ahead, batches
+from farpool_worker.ledger import Held, Ledger
+from farpool_worker.runtimes import Runtimes
+
+
+def held(name: str, label: str = "m:f", calls: int = 1) -> Held:
+    task = Task(
+        id=name, execution="e", queue="q", data=b"", attempt=1, abandons=0, reply="r", calls=calls,
+        remaining=((0, calls),), parts=(), limit=None, retries=3, label=label, result_seconds=500,
+        failure_seconds=None,
+    )  # fmt: skip
+    return Ledger().add(task)
+
+
+def runtimes(**seconds: float) -> Runtimes:
+    found = Runtimes()
+    for label, value in seconds.items():
+        found.note(label, 1, value)
+    return found
+
+
+def names(found: list[list[Held]]) -> list[list[str]]:
+    return [[item.task.id for item in batch] for batch in found]
+
+
+def test_a_function_that_was_never_measured_goes_alone():
+    ready = [held("a"), held("b"), held("c")]
+    assert names(batches(ready, 2, runtimes())) == [["a"], ["b"]]
+
+
+def test_short_tasks_travel_together_and_are_shared_among_idle_slots():
+    ready = [held(str(n), "quick") for n in range(6)]
+    assert names(batches(ready, 2, runtimes(quick=1e-5))) == [["0", "1", "2"], ["3", "4", "5"]]
+
+
+def test_a_batch_holds_a_few_milliseconds_of_work():
+    ready = [held(str(n), "two_ms") for n in range(10)]
+    assert names(batches(ready, 1, runtimes(two_ms=0.002))) == [["0", "1"]]
+
+
+def test_a_long_task_never_rides_with_short_ones():
+    ready = [held("a", "quick"), held("b", "slow"), held("c", "quick")]
+    assert names(batches(ready, 3, runtimes(quick=1e-5, slow=2.0))) == [["a"], ["b"], ["c"]]
+
+
+def test_a_call_that_lost_its_process_runs_alone():
+    ready = [held("a", "quick"), held("b", "quick")]
+    ready[0].losses[0] = 1
+    assert names(batches(ready, 1, runtimes(quick=1e-5))) == [["a"]]
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(None, 0), (1.0, 0), (0.005, 4), (0.000001, 128)])
+def test_only_short_tasks_are_claimed_ahead(seconds, expected):
+    assert ahead(seconds, slots=2) == expected
