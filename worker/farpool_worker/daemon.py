@@ -13,17 +13,18 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from farpool_common.backoff import Backoff
-from farpool_common.broker import OUTAGES, Task, WorkerBroker, deregister, is_taken, register
+from farpool_common.broker import OUTAGES, Task, WorkerBroker
 from farpool_common.errors import WorkerLostError
 from farpool_common.keys import Keys
 from farpool_common.trust import Trust
 from farpool_worker.claimer import Claimer
 from farpool_worker.commands import Commands
 from farpool_worker.dispatch import ahead, batches
-from farpool_worker.drain import Drain
+from farpool_worker.drain import Drain, Holdings, send_results
 from farpool_worker.lease import Lease
 from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
+from farpool_worker.membership import Membership
 from farpool_worker.orphans import reap_orphans
 from farpool_worker.outbox import Outbox
 from farpool_worker.pool import Pool, PoolOptions
@@ -58,7 +59,8 @@ class Daemon:
         self._claimer = Claimer(self._broker, waits=not settings.is_burst)
         self._commands = Commands(self._broker.client, self._keys, settings.name, self._broker.place)
         self._lease = Lease(self._lease_broker, self._ledger, settings.times, self._info, self._wakeup.ring)
-        self._drain = Drain(settings.drain_seconds)
+        self._membership = Membership(self._broker, self._lease, settings, self._stop_requests)
+        self._drain = Drain(settings.drain_seconds, self._stop_requests, self._holdings())
         self._backoff, self._retry_at = Backoff(), 0.0
         self._is_init = os.getpid() == 1
         self._active_at = time.monotonic()
@@ -68,13 +70,16 @@ class Daemon:
         settings = self._settings
         return WorkerBroker(settings.address.url, settings.name, settings.queues, self._keys)
 
+    def _holdings(self) -> Holdings:
+        return Holdings(self._broker, self._pool, self._ledger, self._outbox, self._claimer, self._results)
+
     def run(self) -> int:
         """Serve the queues; the exit code tells how it ended.  Raises farpool's errors before it serves."""
         self._stop_requests.install()
-        server = self._wait_for_server()
+        server = self._membership.wait_for_server()
         try:
             self._pool.start()  # before any thread: the template process must be single-threaded
-            self._register()
+            self._membership.join()
             self._background.start("lease", self._lease.run)
             self._background.start("transfer", self._transfer.run)
             log.info("%s: %s on %s", self._settings.name, server, ", ".join(self._settings.queues))
@@ -86,44 +91,15 @@ class Daemon:
 
     # --- start and end ---------------------------------------------------------------------------
 
-    def _wait_for_server(self) -> str:
-        """Its kind and version, once it answers.  Raises when it does not within the retry window."""
-        deadline = time.monotonic() + self._settings.connect_seconds
-        while True:
-            try:
-                return self._broker.check(allow_eviction=self._settings.allow_eviction)
-            except OUTAGES as outage:
-                if time.monotonic() > deadline or self._stop_requests.count:
-                    raise
-                log.warning("%s; trying again", outage)
-                time.sleep(max(0.05, self._backoff.pause_seconds()))
-
-    def _register(self) -> None:
-        """Enter our name; while a daemon of the same name holds its lease, wait for it to lapse."""
-        client, times = self._broker.client, self._settings.times
-        names = self._keys, self._settings.name
-        while is_taken(client, *names, self._broker.place, grace_ms=int(times.grace * 1000)):
-            if self._stop_requests.count:
-                return
-            log.warning("the name %s is taken until its lease lapses; waiting", self._settings.name)
-            time.sleep(times.lease / 5)
-        # What a predecessor of our name held was lost, and is charged; it must not seem to be ours.
-        self._lease.sweep()
-        register(client, *names, self._settings.queues, self._broker.place)
-        self._lease.beat()
-
     def _close(self) -> None:
         self._background.stop.set()
         self._transfer.close()
         self._pool.close(kill=len(self._ledger) > 0)
         self._background.close(2.0)
-        try:
-            if self._retry_at <= time.monotonic():
-                deregister(
-                    self._broker.client, self._keys, self._settings.name, self._settings.queues, self._broker.place
-                )
-        except OUTAGES as outage:
-            log.warning("%s; our lease will lapse by itself", outage)
+        if len(self._ledger):
+            log.warning("%d tasks are left to others, who take them when our lease lapses", len(self._ledger))
+        elif self._retry_at <= time.monotonic():
+            self._membership.leave()
         for part in (self._claimer, self._commands, self._broker, self._lease_broker, self._wakeup):
             part.close()
 
@@ -134,7 +110,7 @@ class Daemon:
         if self._pool.cannot_start:
             return True
         if self._drain.is_on:
-            return self._drain.is_over(self._ledger, self._outbox, time.monotonic())
+            return self._drain.is_over(time.monotonic())
         if len(self._ledger) or len(self._outbox):
             return False
         idle = time.monotonic() - self._active_at
@@ -205,15 +181,18 @@ class Daemon:
         try:
             self._claimer.hear(ready)
             self._hear_commands(ready)
-            self._flush()
+            send_results(self._outbox, self._ledger)
             self._claim(now)
             self._backoff.reset()
         except OUTAGES as outage:
-            delay = self._backoff.pause_seconds()
-            log.warning("%s; trying again in %.1f s", outage, delay)
-            self._retry_at = time.monotonic() + delay
-            self._claimer.reset()
-            self._commands.close()
+            self._wait_out(outage)
+
+    def _wait_out(self, outage: Exception) -> None:
+        delay = self._backoff.pause_seconds()
+        log.warning("%s; trying again in %.1f s", outage, delay)
+        self._retry_at = time.monotonic() + delay
+        self._claimer.reset()
+        self._commands.close()
 
     def _hear_commands(self, ready: list[Any]) -> None:
         if not self._commands.is_open:
@@ -233,15 +212,6 @@ class Daemon:
         elif held.stage is not Stage.ENDING:
             self._results.fail_rest(held, canceled(held.task))
 
-    def _flush(self) -> None:
-        sent = self._outbox.flush()
-        for task_id in (*sent.ended, *sent.stale):
-            held = self._ledger.get(task_id)
-            if held is not None:
-                self._ledger.remove(held)
-        if sent.stale:
-            log.warning("%d results were refused: their tasks belong to other workers now", len(sent.stale))
-
     def _claim(self, now: float) -> None:
         if self._drain.is_on:
             return
@@ -251,7 +221,7 @@ class Daemon:
         for malformed in claimed.malformed:
             self._results.refuse(malformed)
         if claimed.malformed:
-            self._flush()
+            send_results(self._outbox, self._ledger)
 
     def _accept(self, task: Task) -> None:
         self._active_at = time.monotonic()
@@ -287,54 +257,14 @@ class Daemon:
         self._outbox.drop(task_id)
         self._ledger.remove(held)
 
-    # --- stopping --------------------------------------------------------------------------------
-
     def _stop(self) -> None:
-        """Drain at the first request; hand everything back at the second, or when time is up."""
         now = time.monotonic()
         if not self._drain.is_on:
-            self._drain.start(now)
-            self._pool.stop_at_next_call()
             self._commands.close()
-            self._tell_drain(now)
-        if self._stop_requests.count > 1:
-            self._drain.hurry(now)
-        if self._drain.is_late(now):
-            self._hand_back_running()
-        if now >= self._retry_at:
-            self._release()
-
-    def _tell_drain(self, now: float) -> None:
-        running = self._ledger.in_stage(Stage.SENT)
-        longest = max((now - held.sent_at for held in running), default=0.0)
-        waiting = len(self._ledger) - len(running)
-        log.info(
-            "%s: %d running (longest %.0f s), %d claimed go back to the queue; exit within %.0f s",
-            *(self._stop_requests.name, len(running), longest, waiting, self._settings.drain_seconds),
-        )
-
-    def _hand_back_running(self) -> None:
-        self._results.is_handing_back = True
-        for held in self._ledger.in_stage(Stage.SENT):
-            self._pool.kill(held.task.id)
-
-    def _release(self) -> None:
-        """Put back what no child has; a task whose outcomes still wait for Redis stays until they are sent."""
         try:
-            self._claimer.stop()
-            self._flush()
-            unstarted = [
-                held
-                for held in self._ledger.in_stage(Stage.READY, Stage.FETCHING)
-                if not self._outbox.has(held.task.id)
-            ]
-            self._broker.release([held.task for held in unstarted])
+            self._drain.advance(now, is_server_there=now >= self._retry_at)
         except OUTAGES as outage:
-            log.warning("%s; trying again", outage)
-            self._retry_at = time.monotonic() + self._backoff.pause_seconds()
-            return
-        for held in unstarted:
-            self._ledger.remove(held)
+            self._wait_out(outage)
 
     def _info(self) -> dict[str, str | int]:
         """What `farpool info` shows of this daemon.  Called by the lease thread; reads only."""

@@ -1,17 +1,37 @@
-"""When a stopping daemon is done."""
+"""How a daemon stops: what runs may end, what waits goes back to its queue, nothing is lost."""
 
-from farpool_worker.ledger import Ledger
+from dataclasses import dataclass
+
+from farpool_common.broker import WorkerBroker
+from farpool_worker.claimer import Claimer
+from farpool_worker.ledger import Ledger, Stage
+from farpool_worker.log import log
 from farpool_worker.outbox import Outbox
+from farpool_worker.pool import Pool
+from farpool_worker.results import Results
+from farpool_worker.signals import StopRequests
 
 LAST_SECONDS = 5.0
 """After the deadline: for killed children to be reaped and their tasks to be handed back (guess)."""
 
 
-class Drain:
-    """The deadline of a drain.  Off until `start`."""
+@dataclass(frozen=True)
+class Holdings:
+    """Everything that may hold a task."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    broker: WorkerBroker
+    pool: Pool
+    ledger: Ledger
+    outbox: Outbox
+    claimer: Claimer
+    results: Results
+
+
+class Drain:
+    """Off until the first `advance`.  Main loop only."""
+
+    def __init__(self, seconds: float, stop_requests: StopRequests, holdings: Holdings) -> None:
+        self._seconds, self._stop_requests, self._holdings = seconds, stop_requests, holdings
         self._deadline: float | None = None
 
     @property
@@ -19,25 +39,64 @@ class Drain:
         """True once a stop was asked for."""
         return self._deadline is not None
 
-    def start(self, now: float) -> None:
-        """Begin: what runs may take `seconds` more."""
-        self._deadline = now + self._seconds
-
-    def hurry(self, now: float) -> None:
-        """What runs gets no more time."""
-        assert self._deadline is not None
-        self._deadline = min(self._deadline, now)
-
-    def is_late(self, now: float) -> bool:
-        """True when what still runs must be handed back."""
-        return self._deadline is not None and now >= self._deadline
-
     def patience(self, now: float) -> float:
         """Seconds that the main loop may wait."""
-        assert self._deadline is not None
-        return max(0.05, self._deadline - now)
+        return 0.05 if self._deadline is None else max(0.05, self._deadline - now)
 
-    def is_over(self, ledger: Ledger, outbox: Outbox, now: float) -> bool:
+    def is_over(self, now: float) -> bool:
         """True when nothing is held any more, or when waiting longer would help nobody."""
         assert self._deadline is not None
-        return not (len(ledger) or len(outbox)) or now >= self._deadline + LAST_SECONDS
+        is_empty = not (len(self._holdings.ledger) or len(self._holdings.outbox))
+        return is_empty or now >= self._deadline + LAST_SECONDS
+
+    def advance(self, now: float, *, is_server_there: bool) -> None:
+        """Drain at the first request; hand everything back at the second, or when time is up.
+
+        Raises an outage; the next call carries on.
+        """
+        if self._deadline is None:
+            self._deadline = now + self._seconds
+            self._holdings.pool.stop_at_next_call()
+            self._tell(now)
+        if self._stop_requests.count > 1:
+            self._deadline = min(self._deadline, now)
+        if now >= self._deadline:
+            self._hand_back_running()
+        if is_server_there:
+            self._release()
+
+    def _tell(self, now: float) -> None:
+        ledger = self._holdings.ledger
+        running = ledger.in_stage(Stage.SENT)
+        longest = max((now - held.sent_at for held in running), default=0.0)
+        log.info(
+            "%s: %d running (longest %.0f s), %d claimed go back to the queue; exit within %.0f s",
+            *(self._stop_requests.name, len(running), longest, len(ledger) - len(running), self._seconds),
+        )
+
+    def _hand_back_running(self) -> None:
+        self._holdings.results.is_handing_back = True
+        for held in self._holdings.ledger.in_stage(Stage.SENT):
+            self._holdings.pool.kill(held.task.id)
+
+    def _release(self) -> None:
+        """Put back what no child has; a task whose outcomes still wait for Redis stays until they are sent."""
+        ledger, outbox = self._holdings.ledger, self._holdings.outbox
+        self._holdings.claimer.stop()
+        send_results(outbox, ledger)
+        waiting = ledger.in_stage(Stage.READY, Stage.FETCHING)
+        unstarted = [held for held in waiting if not outbox.has(held.task.id)]
+        self._holdings.broker.release([held.task for held in unstarted])
+        for held in unstarted:
+            ledger.remove(held)
+
+
+def send_results(outbox: Outbox, ledger: Ledger) -> None:
+    """Send what waits, and let go of the tasks that are over.  Raises an outage."""
+    sent = outbox.flush()
+    for task_id in (*sent.ended, *sent.stale):
+        held = ledger.get(task_id)
+        if held is not None:
+            ledger.remove(held)
+    if sent.stale:
+        log.warning("%d results were refused: their tasks belong to other workers now", len(sent.stale))

@@ -1,0 +1,53 @@
+"""How a daemon comes to be known, and how it leaves: its name among the workers, its lease."""
+
+import time
+
+from farpool_common.backoff import Backoff
+from farpool_common.broker import OUTAGES, WorkerBroker, deregister, is_taken, register
+from farpool_worker.lease import Lease
+from farpool_worker.log import log
+from farpool_worker.settings import WorkerSettings
+from farpool_worker.signals import StopRequests
+
+
+class Membership:
+    """Main thread, before and after the loop."""
+
+    def __init__(
+        self, broker: WorkerBroker, lease: Lease, settings: WorkerSettings, stop_requests: StopRequests
+    ) -> None:
+        self._broker, self._lease, self._settings = broker, lease, settings
+        self._stop_requests = stop_requests
+
+    def wait_for_server(self) -> str:
+        """Its kind and version, once it answers.  Raises when it does not within the retry window."""
+        deadline, backoff = time.monotonic() + self._settings.connect_seconds, Backoff()
+        while True:
+            try:
+                return self._broker.check(allow_eviction=self._settings.allow_eviction)
+            except OUTAGES as outage:
+                if time.monotonic() > deadline or self._stop_requests.count:
+                    raise
+                log.warning("%s; trying again", outage)
+                time.sleep(max(0.05, backoff.pause_seconds()))
+
+    def join(self) -> None:
+        """Enter our name; while a daemon of the same name holds its lease, wait for it to lapse."""
+        broker, name, times = self._broker, self._settings.name, self._settings.times
+        while is_taken(broker.client, broker.keys, name, broker.place, grace_ms=int(times.grace * 1000)):
+            if self._stop_requests.count:
+                return
+            log.warning("the name %s is taken until its lease lapses; waiting", name)
+            time.sleep(times.lease / 5)
+        # What a predecessor of our name held was lost, and is charged; it must not seem to be ours.
+        self._lease.sweep()
+        register(broker.client, broker.keys, name, broker.queues, broker.place)
+        self._lease.beat()
+
+    def leave(self) -> None:
+        """Take our name out.  Only when nothing is held: others find by it what they must take over."""
+        broker = self._broker
+        try:
+            deregister(broker.client, broker.keys, self._settings.name, broker.queues, broker.place)
+        except OUTAGES as outage:
+            log.warning("%s; our lease will lapse by itself", outage)
