@@ -4,7 +4,11 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+import psutil
 import pytest
 import tasks
 from daemons import Daemon, daemons, lines, wait_for
@@ -91,16 +95,32 @@ def test_children_are_replaced_after_so_many_calls(server, tmp_path):
     assert len(pids) >= 4
 
 
-def test_the_daemon_works_as_pid_1(server, tmp_path, journal):
-    worker = [sys.executable, "-m", "farpool_worker", "-u", server.url, "-n", "one", "-c", "1"]
+@contextmanager
+def as_pid_1(url: str, folder: Path) -> Iterator[Path]:
+    """A daemon that is PID 1 of a namespace; must end with 0 at SIGTERM.  Yields its log."""
+    worker = [sys.executable, "-m", "farpool_worker", "-u", url, "-n", "one", "-c", "1"]
     command = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child", *worker]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, stderr=log, cwd=tasks.__file__.rpartition("/")[0])
-    with Executor(server.url) as executor:
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stderr=log, cwd=Path(tasks.__file__).parent)
+    try:
+        yield folder / "log"
+        (inner,) = psutil.Process(process.pid).children()
+        inner.terminate()
+        assert process.wait(30) == 0, (folder / "log").read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_daemon_works_as_pid_1(server, tmp_path, journal):
+    with as_pid_1(server.url, tmp_path), Executor(server.url) as executor:
         assert executor.submit(tasks.noted_square, str(journal), 5).result(60) == 25
-        inner = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True)
-        subprocess.run(["kill", "-TERM", inner.stdout.split()[0]], check=True)
-        assert process.wait(30) == 0, (tmp_path / "log").read_text()
+
+
+def test_pid_1_collects_the_orphans_of_tasks(server, tmp_path):
+    with as_pid_1(server.url, tmp_path), Executor(server.url) as executor:
+        executor.submit(tasks.leaves_orphans, 20).result(60)
+        wait_for(lambda: executor.submit(tasks.zombies).result(30) == 0)
 
 
 def test_ctrl_c_drains_like_sigterm(server, tmp_path, journal):
@@ -110,20 +130,6 @@ def test_ctrl_c_drains_like_sigterm(server, tmp_path, journal):
         a.process.send_signal(signal.SIGINT)
         assert a.wait() == 0
         assert future.result(30) == 4
-
-
-def test_pid_1_collects_the_orphans_of_tasks(server, tmp_path):
-    worker = [sys.executable, "-m", "farpool_worker", "-u", server.url, "-n", "one", "-c", "1"]
-    command = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child", *worker]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, stderr=log, cwd=tasks.__file__.rpartition("/")[0])
-    try:
-        with Executor(server.url) as executor:
-            executor.submit(tasks.leaves_orphans, 20).result(60)
-            wait_for(lambda: executor.submit(tasks.zombies).result(30) == 0)
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_a_restart_under_the_same_name_charges_what_the_predecessor_ran(server, tmp_path, journal):
