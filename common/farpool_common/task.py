@@ -75,6 +75,26 @@ class Malformed:
     attempt: int
     reason: str
 
+    def stand_in(self) -> Task:
+        """A task of one call, to tell a producer of the failure by."""
+        return Task(
+            id=self.id,
+            execution=self.execution,
+            queue=self.queue,
+            data=b"",
+            attempt=self.attempt,
+            abandons=0,
+            reply=self.reply,
+            calls=1,
+            remaining=((0, 1),),
+            parts=(),
+            limit=None,
+            retries=0,
+            label="",
+            result_seconds=RQ_RESULT_SECONDS,
+            failure_seconds=None,
+        )
+
 
 def parse_task(
     queue: str,
@@ -86,12 +106,12 @@ def parse_task(
     prefix: str,
 ) -> Task | Malformed:
     """Read a record as the wire has it.  Total: whatever the bytes are, a value comes back."""
-    reply = record.get(b"farpool_reply")
     try:
         return _task(queue, task_id, execution, attempt, delivered, record, prefix)
     except (MalformedTaskError, DecodeError) as error:
-        reply_name = reply.decode("utf-8", "replace") if reply else None
-        return Malformed(task_id, execution, queue, reply_name, attempt, str(error))
+        reply = _text(record, b"farpool_reply") or ""
+        known = reply if _is_reply(reply, prefix) else None
+        return Malformed(task_id, execution, queue, known, attempt, str(error))
 
 
 def _task(
@@ -104,7 +124,7 @@ def _task(
     prefix: str,
 ) -> Task:
     reply = _text(record, b"farpool_reply")
-    if reply is not None and not reply.startswith(f"{prefix}:farpool:reply:"):
+    if reply is not None and not _is_reply(reply, prefix):
         raise MalformedTaskError(f"farpool_reply names a key that is no reply stream: {reply[:80]!r}")
     calls = _integer(record, b"farpool_calls", 1)
     if not 1 <= calls <= 100_000:
@@ -126,6 +146,10 @@ def _task(
         result_seconds=_integer(record, b"result_ttl", RQ_RESULT_SECONDS),
         failure_seconds=_integer(record, b"failure_ttl", None),
     )
+
+
+def _is_reply(key: str, prefix: str) -> bool:
+    return key.startswith(f"{prefix}:farpool:reply:")
 
 
 def _text(record: Mapping[bytes, bytes], field: bytes) -> str | None:

@@ -16,6 +16,7 @@ from farpool import (
     FunctionNotAllowedError,
     FunctionNotFoundError,
     FunctionNotImportableError,
+    MalformedTaskError,
     ResultError,
     ServerRefusedError,
     ServerUnsuitableError,
@@ -150,8 +151,10 @@ def test_a_wrong_variable_ends_the_worker_before_it_starts(server, tmp_path, var
 
 
 def test_junk_in_queue_records_and_channel_does_not_stop_the_daemon(server, tmp_path):
-    with daemons(server.url, tmp_path, "a") as (daemon,), connect(server.url) as client:
+    queues = ("-c", "1", "spoiled", "default")
+    with daemons(server.url, tmp_path, "a", options=queues) as (daemon,), connect(server.url) as client:
         client.rpush("rq:queue:default", "no such task", b"\xff\xfe", "x" * 100_000)
+        client.set("rq:queue:spoiled", "no list")
         client.hset("rq:job:odd", mapping={"data": b"\xc1\x00", "farpool_reply": "rq:farpool:reply:me"})
         client.hset("rq:job:pickled", mapping={"data": b"\x80\x04N.", "timeout": "5"})
         client.hset("rq:job:malformed", mapping={"data": b"\x94", "timeout": "long"})
@@ -165,6 +168,32 @@ def test_junk_in_queue_records_and_channel_does_not_stop_the_daemon(server, tmp_
         assert set(client.zrange("rq:failed:default", 0, -1)) == {b"pickled", b"malformed"}
         assert client.llen("rq:farpool:quarantine") >= 3
         assert daemon.process.poll() is None
+
+
+def test_a_spoiled_record_fails_its_future_and_names_the_field(server, tmp_path):
+    with Executor(server.url) as executor, connect(server.url) as client:
+        future = executor.submit(tasks.square, 3)
+        wait_for(lambda: client.keys("rq:job:*"))
+        client.hset(client.keys("rq:job:*")[0], "farpool_retries", "many")
+        with daemons(server.url, tmp_path, "a"), pytest.raises(MalformedTaskError, match="farpool_retries"):
+            future.result(30)
+        assert client.llen("rq:farpool:quarantine") == 1
+
+
+def test_a_spoiled_reply_stream_does_not_hold_up_other_results(server, tmp_path):
+    with (
+        daemons(server.url, tmp_path, "a", options=("-c", "2")) as (daemon,),
+        connect(server.url) as client,
+        Executor(server.url) as spoiled,
+        Executor(server.url) as other,
+    ):
+        future = spoiled.submit(tasks.sleeps, 0.5)
+        wait_for(lambda: client.keys("rq:job:*"))
+        client.set(client.hget(client.keys("rq:job:*")[0], "farpool_reply"), "no stream")
+        assert [other.submit(tasks.square, n).result(30) for n in range(20)] == [n * n for n in range(20)]
+        wait_for(lambda: "cannot be written" in daemon.text())
+        assert other.submit(tasks.square, 5).result(30) == 25
+        future.cancel()
 
 
 def test_masked_arrays_are_refused_with_advice(executor):

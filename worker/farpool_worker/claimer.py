@@ -4,7 +4,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from farpool_common.broker import Claimed, Doorbell, WorkerBroker
+from farpool_common.broker.doorbell import WAIT_SECONDS
+from farpool_common.errors import ServerUnreachableError
 from farpool_worker.log import log
+
+SILENCE_SECONDS = 5.0
+"""Beyond the time after which the server answers in any case (guess)."""
 
 SUSPENDED_SECONDS = 1.0
 """While `rq suspend` holds, we look this often, as RQ's worker does."""
@@ -24,14 +29,19 @@ class Claimer:
         """Armed doorbells."""
         return [bell for bell in self._doorbells if bell.is_armed]
 
-    def hear(self, ready: Iterable[Any]) -> None:
-        """Read the doorbells that rang."""
+    def hear(self, ready: Iterable[Any], now: float) -> None:
+        """Read the doorbells that rang.  A silence longer than the server's own time limit is an outage."""
         for bell in ready:
             if isinstance(bell, Doorbell):
                 moved = bell.answer()
                 if moved is not None:
                     self._rung.append((bell.queue, moved))
                     self._may_have_more = True
+        if any(bell.is_armed and now >= self._silent_at(bell) for bell in self._doorbells):
+            raise ServerUnreachableError("a doorbell's connection is silent: the server is gone, or was paused")
+
+    def _silent_at(self, bell: Doorbell) -> float:
+        return bell.armed_at + WAIT_SECONDS + SILENCE_SECONDS
 
     def claim(self, capacity: int, now: float) -> Claimed:
         """Up to `capacity` tasks, and those that doorbells rang for.  Arms the doorbells when that was all."""
@@ -57,8 +67,11 @@ class Claimer:
         return claimed
 
     def next_look(self, now: float) -> float | None:
-        """Seconds until `claim` is worth a call though nothing rings; None: wait for a doorbell."""
-        return max(0.0, self._suspended_until - now) if self._may_have_more else None
+        """Seconds until `claim` or `hear` is worth a call though nothing rings; None: wait for something else."""
+        if self._may_have_more:
+            return max(0.0, self._suspended_until - now)
+        silences = [self._silent_at(bell) - now for bell in self.waitables()]
+        return max(0.0, min(silences)) if silences else None
 
     @property
     def is_dry(self) -> bool:

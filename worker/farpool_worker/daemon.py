@@ -13,8 +13,8 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from farpool_common.backoff import Backoff
-from farpool_common.broker import OUTAGES, Task, WorkerBroker
-from farpool_common.errors import WorkerLostError
+from farpool_common.broker import Task, WorkerBroker
+from farpool_common.errors import ServerError, WorkerLostError
 from farpool_common.keys import Keys
 from farpool_common.trust import Trust
 from farpool_worker.claimer import Claimer
@@ -174,22 +174,25 @@ class Daemon:
         return max(0.0, min(known)) if known else None
 
     def _talk_to_redis(self, ready: list[Any]) -> None:
-        """Everything that an outage may interrupt; it is taken up again after a while."""
+        """Everything that an outage may interrupt; it is taken up again after a while.
+
+        So is a refusal (a password that is being changed) or a key that somebody spoiled: the daemon waits.
+        """
         now = time.monotonic()
         if now < self._retry_at:
             return
         try:
-            self._claimer.hear(ready)
+            self._claimer.hear(ready, now)
             self._hear_commands(ready)
             send_results(self._outbox, self._ledger)
             self._claim(now)
             self._backoff.reset()
-        except OUTAGES as outage:
-            self._wait_out(outage)
+        except ServerError as error:
+            self._wait_out(error)
 
-    def _wait_out(self, outage: Exception) -> None:
+    def _wait_out(self, error: ServerError) -> None:
         delay = self._backoff.pause_seconds()
-        log.warning("%s; trying again in %.1f s", outage, delay)
+        log.warning("%s; trying again in %.1f s", error, delay)
         self._retry_at = time.monotonic() + delay
         self._claimer.reset()
         self._commands.close()
@@ -220,6 +223,7 @@ class Daemon:
             self._accept(task)
         for malformed in claimed.malformed:
             self._results.refuse(malformed)
+            self._broker.quarantine(malformed)
         if claimed.malformed:
             send_results(self._outbox, self._ledger)
 
@@ -259,12 +263,10 @@ class Daemon:
 
     def _stop(self) -> None:
         now = time.monotonic()
-        if not self._drain.is_on:
-            self._commands.close()
         try:
             self._drain.advance(now, is_server_there=now >= self._retry_at)
-        except OUTAGES as outage:
-            self._wait_out(outage)
+        except ServerError as error:
+            self._wait_out(error)
 
     def _info(self) -> dict[str, str | int]:
         """What `farpool info` shows of this daemon.  Called by the lease thread; reads only."""

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from farpool_common.backoff import Backoff
-from farpool_common.broker import OUTAGES, WorkerBroker
+from farpool_common.broker import WorkerBroker
+from farpool_common.errors import ServerError
 from farpool_worker.ledger import Ledger
 from farpool_worker.log import log
 
@@ -61,8 +62,8 @@ class Lease:
                 self._sweep_if_due()
                 backoff.reset()
                 stop.wait(self._times.lease / 3)
-            except OUTAGES as outage:
-                log.warning("heartbeat: %s", outage)
+            except ServerError as error:
+                log.warning("heartbeat: %s", error)
                 # Other daemons were cut off too: let them renew before we call them dead.
                 self._sweep_at = time.monotonic() + self._times.lease + self._times.grace
                 stop.wait(backoff.pause_seconds())

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from farpool_common.broker import Delivery, Finish, Malformed, Task, WorkerBroker
+from farpool_common.broker import OUTAGES, Delivery, Finish, Malformed, Task, WorkerBroker
+from farpool_common.errors import ServerError, ServerRefusedError
 from farpool_common.payload import Part
+from farpool_worker.log import log
 
 MOST_ITEMS = 200
 MOST_BYTES = 4 * 1024 * 1024
@@ -89,7 +91,7 @@ class Outbox:
             batch = self._next_batch()
             if not batch:
                 return Sent(ended, stale)
-            for item, accepted in zip(batch, self._send(batch), strict=True):
+            for item, accepted in zip(batch, self._send_or_split(batch), strict=True):
                 self._confirm(item)
                 if not accepted:
                     stale.append(item.task.id)
@@ -115,6 +117,24 @@ class Outbox:
             head = items[0]
             if not isinstance(head, Outcomes) or head.parts is not None:
                 yield head
+
+    def _send_or_split(self, batch: Sequence[Outgoing]) -> list[bool]:
+        """Send a batch; if the server finds fault with something in it, each result alone.
+
+        What it refuses even then (its reply key was spoiled, say) is given up, so that nothing else waits
+        for it.  What a failed script had written already is recognised.
+        """
+        try:
+            return self._send(batch)
+        except OUTAGES:
+            raise
+        except ServerRefusedError:
+            raise
+        except ServerError as error:
+            if len(batch) == 1:
+                log.error("the result of task %s cannot be written: %s", batch[0].task.id, error)
+                return [False]
+        return [self._send_or_split([item])[0] for item in batch]
 
     def _send(self, batch: Sequence[Outgoing]) -> list[bool]:
         match batch[0]:

@@ -10,7 +10,7 @@ from farpool_common.task import Ranges
 from farpool_worker.events import Crashed, Ended, Event, Progress, Returned
 from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
-from farpool_worker.losses import failed_outcomes
+from farpool_worker.losses import failed_outcome, failed_outcomes
 from farpool_worker.outbox import Closing, Outbox, Outcomes, PlainEnd
 from farpool_worker.runtimes import Runtimes
 from farpool_worker.store import Segment
@@ -60,7 +60,12 @@ class Results:
     def refuse(self, task: Malformed) -> None:
         """A record that cannot be read: its producer is told, or it goes to the failed registry."""
         log.warning("task %s is malformed: %s", task.id, task.reason)
-        text = f"{MalformedTaskError.__name__}: {task.reason}"
+        error = MalformedTaskError(task.reason)
+        if task.reply is not None:
+            call = (0, 1)
+            self._outbox.add(Outcomes(task.stand_in(), failed_outcome(error, call), call, is_last=True))
+            return
+        text = f"{MalformedTaskError.__name__}: {error}"
         self._outbox.add(PlainEnd(task, datetime.now(UTC), 0.0, error=text))
 
     def fail_rest(self, held: Held, error: FarpoolError) -> None:
@@ -119,8 +124,8 @@ class Results:
         self._outbox.add(PlainEnd(held.task, ended, event.seconds, result or None, event.error))
 
     def _fetched(self, held: Held, segments: Sequence[Segment], error: FarpoolError | None) -> None:
-        if held.task.id not in self._ledger:
-            _close(segments)
+        if held.stage is not Stage.FETCHING or self._ledger.get(held.task.id) is not held:
+            _close(segments)  # it was canceled or taken away meanwhile
         elif error is not None:
             self.fail_rest(held, error)
         else:

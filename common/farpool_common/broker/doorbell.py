@@ -4,6 +4,7 @@ The server moves one id to the queue's intermediate list and answers; the next c
 Moving, rather than peeking, wakes a single daemon per task however many wait.
 """
 
+import time
 from typing import Any
 
 import redis
@@ -27,6 +28,7 @@ class Doorbell:
         self._connection: Any = None
         self._client_id = 0
         self.is_armed = False
+        self.armed_at = 0.0
 
     def fileno(self) -> int:
         """The socket to wait on."""
@@ -43,7 +45,7 @@ class Doorbell:
                 self._client_id = self._connection.read_response()
             queue, aside = self._keys.queue(self.queue), self._keys.intermediate(self.queue)
             self._connection.send_command("BLMOVE", queue, aside, "LEFT", "RIGHT", WAIT_SECONDS)
-            self.is_armed = True
+            self.is_armed, self.armed_at = True, time.monotonic()
 
     def answer(self) -> str | None:
         """Read the answer that has arrived: the id that was moved, or None.  Raises an outage."""

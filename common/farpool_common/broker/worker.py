@@ -1,7 +1,9 @@
 """The broker as a daemon sees it: claim, deliver, finish, release, heartbeat, recover."""
 
 import base64
+import json
 import secrets
+import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -132,6 +134,16 @@ class WorkerBroker:
         """Return ids that doorbells moved to the heads of their queues."""
         for queue, task_id in rung:
             self._scripts.run("undo_doorbell", [self.keys.intermediate(queue), self.keys.queue(queue)], [task_id])
+
+    def quarantine(self, malformed: Malformed) -> None:
+        """Keep the reason why a record could not be read, where `farpool doctor` finds it, and count it."""
+        entry = {"queue": malformed.queue, "id": malformed.id, "reason": malformed.reason, "at": int(time.time())}
+        with translated(self.place):
+            pipeline = self.client.pipeline()
+            pipeline.lpush(self.keys.quarantine, json.dumps(entry))
+            pipeline.ltrim(self.keys.quarantine, 0, 999)
+            pipeline.hincrby(self.keys.counters, "quarantined", 1)
+            pipeline.execute()
 
     def deliver(self, deliveries: Sequence[Delivery]) -> list[bool]:
         """Send outcomes of tasks that go on.  False where the lease is somebody else's."""

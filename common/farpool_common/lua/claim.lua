@@ -97,8 +97,9 @@ if suspended then return {claims, dropped, quarantined, 1} end
 local looked_at = 0  -- junk in a queue must not hold the server for long
 for i = queues_at, queues_at + queue_count - 1 do
     while #claims < most and bytes < most_bytes and looked_at < most + 100 do
-        local id = redis.call('LPOP', prefix .. ':queue:' .. ARGV[i])
-        if not id then break end
+        -- pcall: a key of another type in place of one queue must not keep the others waiting.
+        local id = redis.pcall('LPOP', prefix .. ':queue:' .. ARGV[i])
+        if type(id) ~= 'string' then break end
         looked_at = looked_at + 1
         claim(ARGV[i], id)
     end
