@@ -117,7 +117,7 @@ def test_the_password_is_not_in_the_build_context() -> None:
     lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
     assert lines[0] == "*"
     allowed = {line[1:] for line in lines if line.startswith("!")}
-    assert allowed == {"pyproject.toml", "README.md", "LICENSE", "common", "producer", "worker"}
+    assert allowed == {"pyproject.toml", "README.md", "LICENSE", "common", "producer", "worker", "examples"}
 
 
 def test_the_worker_can_be_scaled(services: dict[str, dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """The checks of `farpool doctor`: each is one line with a verdict."""
 
+import json
 import statistics
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import redis
 from farpool.cli.overview import Overview, look
 from farpool_common.address import Address
 from farpool_common.broker import check_server, connect, translated
+from farpool_common.broker.connection import text
 from farpool_common.errors import FarpoolError
 from farpool_common.escape import printable
 from farpool_common.keys import Keys
@@ -54,6 +56,7 @@ def _server_checks(client: redis.Redis, address: Address, keys: Keys) -> Iterato
     try:
         yield _latency(client, address)
         yield from _hosts(look(client, keys, address))
+        yield _quarantine(client, keys, address)
     except FarpoolError as error:
         yield Check("server", "fail", printable(str(error)))
 
@@ -98,6 +101,21 @@ def _ping_ms(client: redis.Redis) -> float:
     started = time.perf_counter()
     client.ping()
     return (time.perf_counter() - started) * 1000
+
+
+def _quarantine(client: redis.Redis, keys: Keys, address: Address) -> Check:
+    """Records that workers could not read, the newest with its reason."""
+    with translated(address.masked):
+        total, newest = client.hget(keys.counters, "quarantined"), client.lindex(keys.quarantine, 0)
+    if not newest:
+        return Check("quarantine", "ok", "no malformed records")
+    try:
+        entry = json.loads(newest)
+        told = f"{entry['id']} on queue {entry['queue']}: {entry['reason']}"
+    except (ValueError, TypeError, KeyError):
+        told = str(newest)
+    count = text(total or b"?")
+    return Check("quarantine", "warn", printable(f"{count} malformed records so far, the newest {told}"))
 
 
 def _hosts(found: Overview) -> Iterator[Check]:

@@ -1,6 +1,8 @@
 """Records that somebody else spoiled: quarantined or failed with a reason, and the good ones go on."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -92,3 +94,14 @@ def test_a_malformed_task_lands_in_the_failed_registry(worker, client):
     assert worker.fail(malformed, malformed.reason)
     assert client.zrange("rq:failed:q", 0, -1) == [b"bad"]
     assert client.hget("rq:job:bad", "status") == b"failed"
+
+
+def test_doctor_shows_the_newest_malformed_record_and_its_reason(worker, client, server):
+    client.set("rq:job:bad", "x")
+    client.rpush("rq:queue:q", "bad")
+    worker.claim(5)
+    command = [sys.executable, "-m", "farpool", "doctor", "-u", server.url]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "1 malformed records so far, the newest bad on queue q: the record is a string, not a hash" in " ".join(
+        shown.split()
+    )
