@@ -134,6 +134,7 @@ def test_doctor_warns_of_what_loses_tasks(server: Server, client: redis.Redis) -
         "memory": "ok",
         "hosts": "warn",
         "queue mail": "warn",
+        "quarantine": "ok",
         "this machine": "ok",
     }
     assert result.exit_code == 0

@@ -147,3 +147,8 @@ def leaves_orphans(count: int) -> None:
 def zombies() -> int:
     states = [path.read_text().rpartition(")")[2].split()[0] for path in Path("/proc").glob("[0-9]*/stat")]
     return states.count("Z")
+
+
+def makes_temporaries(count: int) -> int:
+    np.sin(np.ones(count)).sum()
+    return os.getpid()

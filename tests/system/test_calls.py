@@ -5,9 +5,10 @@ import concurrent.futures
 import functools
 
 import numpy as np
+import psutil
 import pytest
 import tasks
-from daemons import wait_for
+from daemons import daemons, wait_for
 
 from farpool import Executor, RemoteError, as_completed, wait
 from farpool_common.broker import connect
@@ -135,16 +136,17 @@ def test_what_the_worker_does_not_know_arrives_as_a_remote_error(executor):
     assert error.message == "made up here"
 
 
-def test_results_leave_nothing_in_redis_but_tombstones(executor, host):
-    with connect(host.url) as client:
-        before = set(client.keys())
-        array = np.ones(200_000)
-        wait([executor.submit(tasks.doubled, array), *[executor.submit(tasks.square, n) for n in range(50)]])
-        executor.shutdown()
+def test_results_leave_nothing_in_redis_but_tombstones(server, tmp_path):
+    with daemons(server.url, tmp_path, "a", options=("-c", "2")), connect(server.url) as client:
+        with Executor(server.url) as executor:
+            array = np.ones(200_000)
+            wait([executor.submit(tasks.doubled, array), *[executor.submit(tasks.square, n) for n in range(50)]])
         wait_for(lambda: client.zcard("rq:wip:default") == 0)
-        new = {key for key in set(client.keys()) - before if not key.startswith(b"rq:job:")}
-        assert new <= {b"rq:farpool:strays"}
-        assert all(0 < client.ttl(key) <= 120 for key in set(client.keys("rq:job:*")) - before)
+        jobs = client.keys("rq:job:*")
+        ours = {b"rq:farpool:hosts", b"rq:farpool:host:a", b"rq:farpool:strays"}
+        rqs = {b"rq:queues", b"rq:worker:a", b"rq:workers", b"rq:workers:default"}
+        assert set(client.keys()) - set(jobs) <= ours | rqs
+        assert all(0 < client.ttl(key) <= 120 for key in jobs)
 
 
 def test_calls_that_get_the_same_array_do_not_see_each_others_changes(executor):
@@ -152,3 +154,11 @@ def test_calls_that_get_the_same_array_do_not_see_each_others_changes(executor):
     executor.submit(tasks.changed_in_place, array).result()
     results = list(executor.map(tasks.changed_in_place, [array] * 40))
     assert all((result == 1).all() for result in results)
+
+
+def test_an_idle_process_gives_the_memory_of_large_temporaries_back(host):
+    with Executor(host.url) as executor:
+        pid = executor.submit(tasks.makes_temporaries, 25_000_000).result()
+        child = psutil.Process(pid)
+        assert child.memory_info().rss > 100e6, "it is kept for the next task"
+        wait_for(lambda: child.memory_info().rss < 100e6, lambda: f"{child.memory_info()}")

@@ -7,6 +7,7 @@ frame always fits the socket's buffer, and the daemon can write to an idle child
 
 import array
 import os
+import select
 import socket
 import struct
 from collections import deque
@@ -99,6 +100,10 @@ class Channel:
         while (message := self._parsed()) is None:
             self._read()
         return message
+
+    def is_quiet(self, seconds: float) -> bool:
+        """True when nothing arrives for so long."""
+        return not self._bytes and not select.select([self._socket], [], [], seconds)[0]
 
     def messages(self) -> Iterator[Message]:
         """The complete messages that have arrived.  Raises GarbageError; EOFError once all have been taken."""

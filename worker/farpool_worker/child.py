@@ -38,6 +38,7 @@ from farpool_common.trust import Trust, enable
 from farpool_worker.channel import Channel, Message, framed
 from farpool_worker.isolation import isolate
 from farpool_worker.job import chunk_of, plain_call_of
+from farpool_worker.memory import IDLE_SECONDS, give_back
 from farpool_worker.reporter import Reporter
 from farpool_worker.store import Segment
 from farpool_worker.work import Work
@@ -80,8 +81,12 @@ class Child:
 
     def serve(self) -> None:
         """Return at "quit"; raise EOFError when the daemon is gone."""
-        while self._obey(self._channel.next_message()):
-            pass  # no local name here holds a message: its arguments are freed with the work
+        goes_on = True
+        while goes_on:
+            if self._channel.is_quiet(IDLE_SECONDS):
+                give_back()
+            # No local name here holds a message: its arguments are freed with the work.
+            goes_on = self._obey(self._channel.next_message())
 
     def _obey(self, message: Message) -> bool:
         match message.fields:

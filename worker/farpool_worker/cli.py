@@ -13,6 +13,7 @@ from farpool_common.errors import FarpoolError
 from farpool_common.exit_codes import exit_code
 from farpool_worker.blas import thread_limits
 from farpool_worker.log import log, start_logging
+from farpool_worker.memory import warm_settings
 from farpool_worker.settings import WorkerSettings, default_name, lease_times, max_result_bytes
 from farpool_worker.slots import usable_slots
 
@@ -83,6 +84,7 @@ def _serve(settings: WorkerSettings) -> int:
     log.info("server %s (from %s)", address.masked, address.source)
     threads = thread_limits(os.environ)
     os.environ.update(threads.to_set)
+    os.environ.update(warm_settings(os.environ))
     log.info("slots=%d (%s), %s", settings.slots, settings.slots_reason, threads)
     for secret in SECRETS:
         os.environ.pop(secret, None)

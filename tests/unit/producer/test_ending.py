@@ -133,8 +133,10 @@ def test_a_cancelled_map_does_not_hold_up_shutdown(fake: FakeServer) -> None:
 
 def run(script: str) -> subprocess.CompletedProcess[str]:
     head = f"import sys; sys.path.insert(0, {str(SUPPORT)!r})\nfrom fake_broker import *\nimport functions as f, os\n"
+    # From 3.12 on Python warns of every fork of a program with threads; what happens then is tested here.
+    quiet = ["-W", "ignore::DeprecationWarning"]
     return subprocess.run(
-        [sys.executable, "-c", head + script], capture_output=True, text=True, timeout=DEADLINE, check=False
+        [sys.executable, *quiet, "-c", head + script], capture_output=True, text=True, timeout=DEADLINE, check=False
     )
 
 
