@@ -106,7 +106,8 @@ def _find(name: str, trust: Trust) -> Any:
 
 def _check_name(name: str) -> None:
     parts = name.replace(":", ".", 1).split(".")
-    if len(parts) < 2 or len(name) > MAX_NAME or not all(part.isidentifier() for part in parts):
+    # A script may be called my-script.py; its name is the module's first part, so hyphens are no danger.
+    if len(parts) < 2 or len(name) > MAX_NAME or not all(part.replace("-", "_").isidentifier() for part in parts):
         raise FunctionNotFoundError(f"{printable(name)!r} is no name of a function: module:function is one")
     if any(part.startswith("__") for part in parts):
         raise FunctionNotAllowedError(f"{printable(name)} has a part with two underscores; those never run")

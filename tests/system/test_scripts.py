@@ -1,0 +1,64 @@
+"""Functions, classes and exceptions that live in the script that the user starts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import dataclasses, enum
+from farpool import Executor
+
+class Color(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+@dataclasses.dataclass
+class Point:
+    x: float
+    y: float
+    color: Color = Color.RED
+
+class Odd(Exception):
+    def __init__(self, code, *, hint):
+        super().__init__(f"code {code}")
+        self.code = code
+
+def flipped(point):
+    return Point(point.y, point.x, Color.BLUE)
+
+def fails():
+    raise Odd(7, hint="there")
+
+if __name__ == "__main__":
+    with Executor() as executor:
+        point = executor.submit(flipped, Point(1.0, 2.0)).result()
+        error = executor.submit(fails).exception()
+        print(point == Point(2.0, 1.0, Color.BLUE), type(error) is Odd, error.code)
+        print(list(executor.map(pow, [2, 3], [5, 2])))
+"""
+
+
+def without_server() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+
+
+@pytest.mark.parametrize("name", ["script.py", "my-script.py"])
+@pytest.mark.parametrize("how", [(), ("-m", "farpool", "run")], ids=["python", "farpool run"])
+def test_everything_in_the_script_itself_travels_both_ways(tmp_path: Path, name: str, how: tuple[str, ...]):
+    (tmp_path / name).write_text(SCRIPT)
+    command = [sys.executable, *how, name]
+    done = subprocess.run(command, cwd=tmp_path, env=without_server(), capture_output=True, text=True, timeout=60)
+    assert done.stdout == "True True 7\n[32, 9]\n", done.stderr
+
+
+def test_a_module_of_a_package_that_is_run_by_name_travels_too(tmp_path: Path):
+    package = tmp_path / "jobs"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "first.py").write_text(SCRIPT)
+    command = [sys.executable, "-m", "jobs.first"]
+    done = subprocess.run(command, cwd=tmp_path, env=without_server(), capture_output=True, text=True, timeout=60)
+    assert done.stdout == "True True 7\n[32, 9]\n", done.stderr
