@@ -206,7 +206,7 @@ def test_what_cannot_be_found_says_why(trust, name, said):
 
 @pytest.mark.parametrize(
     "name",
-    ["", "f", ":", "a:", ":f", "a..b", "a:b:c", "a b:c", "a/b:c", "a/b:c", "../a:f", "a.b\n:c", "a" * 2000 + ":f"],
+    ["", "f", ":", "a:", ":f", "a..b", "a:b:c", "a b:c", "a/b:c", "../a:f", "a.b\n:c", "a" * 2000 + ":f"],
 )
 def test_what_is_no_name_is_refused_before_anything_is_imported(trust, name):
     with pytest.raises(FunctionNotFoundError, match="is no name of a function"):
