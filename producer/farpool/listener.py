@@ -12,7 +12,7 @@ from farpool.watch import Watch
 from farpool_common.backoff import Backoff
 from farpool_common.broker import OUTAGES, ProducerBroker, Reply
 from farpool_common.chunk import Outcome, decode_outcome
-from farpool_common.errors import DecodeError, FarpoolError, TaskLostError
+from farpool_common.errors import DecodeError, FarpoolError, RemoteError, TaskLostError
 from farpool_common.payload import Part
 
 logger = logging.getLogger("farpool")
@@ -68,14 +68,35 @@ class Listener:
         """See to tasks without a word for long."""
         now = monotonic()
         self._watch.warn_when_nobody_listens(now)
-        suspects = self._watch.without_record(now)
-        if suspects:
+        looked = self._watch.look(now)
+        for shipment in looked.ended:
+            self._take_from_stock_worker(shipment)
+        if looked.lost:
             # The end of a task and its last outcome are written together, so whoever has no record by now
             # has its outcome in the stream already, or none will ever come.
             while self._read(1):
                 pass
-            for shipment in suspects:
+            for shipment in looked.lost:
                 self._lost(shipment)
+
+    def _take_from_stock_worker(self, shipment: Shipment) -> None:
+        """RQ's own worker ran the task: it writes to RQ's result stream, not to ours."""
+        try:
+            end = self._broker.stock_end(shipment.id)
+            if end is None or shipment not in self._shipments:
+                return  # one of our daemons ended it just now: its word is on the way
+            for envelope, buffers in end.outcomes:
+                outcome = decode_outcome(envelope, buffers)
+                shipment.delivered += len(outcome.values)
+                shipment.sink.deliver(outcome, Origin(shipment.id, end.host, 1, outcome.pid))
+        except DecodeError as error:
+            shipment.trouble = error
+        else:
+            if end.traceback is not None:
+                shipment.trouble = RemoteError("rq", f"an RQ worker failed task {shipment.id}", end.traceback)
+            self._forget(end.parts)
+        self._end(shipment)
+        self._outbox.wake()
 
     def _lost(self, shipment: Shipment) -> None:
         if shipment in self._shipments:

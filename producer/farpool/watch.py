@@ -1,6 +1,8 @@
 """Looks after tasks that nothing is heard of: lost by the server, or waiting for a host."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from farpool.shipment import Shipment
 from farpool.shipments import Shipments, cancel
@@ -25,6 +27,17 @@ _CANCELED = ("canceled", "stopped")
 """RQ's words for a task that somebody else cancelled."""
 
 
+_ENDED = ("finished", "failed")
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Silent tasks of which the server has no record, and those that have ended without a word to us."""
+
+    lost: Sequence[Shipment] = ()
+    ended: Sequence[Shipment] = ()
+
+
 class Watch:
     """Used by the listener's thread only."""
 
@@ -33,10 +46,10 @@ class Watch:
         self._looked_at = self._ask_at = 0.0
         self._warned: set[str] = set()
 
-    def without_record(self, now: float) -> list[Shipment]:
-        """Tasks of which the server has no record; those that somebody else cancelled are cancelled here."""
+    def look(self, now: float) -> Looked:
+        """Look at tasks that were silent for long; those that somebody else cancelled are cancelled here."""
         if now - self._looked_at < LOOK_SECONDS:
-            return []
+            return Looked()
         self._looked_at = now
         sent = [shipment for shipment in self._shipments.all() if shipment.sent_at is not None]
         silent = [shipment for shipment in sent if now - shipment.looked_at >= LOOK_SECONDS]
@@ -45,7 +58,10 @@ class Watch:
         for shipment in oldest:
             shipment.looked_at = now
         cancel(shipment for shipment in oldest if shipment.status in _CANCELED)
-        return [shipment for shipment in oldest if shipment.status is None]
+        return Looked(
+            [shipment for shipment in oldest if shipment.status is None],
+            [shipment for shipment in oldest if shipment.status in _ENDED],
+        )
 
     def warn_when_nobody_listens(self, now: float) -> None:
         """One warning per queue whose tasks wait while no host serves it."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from farpool import Executor
-from farpool_common.broker import Host, Reply
+from farpool_common.broker import Host, Reply, StockEnd
 from farpool_common.calls import Results, arguments, called, run_some
 from farpool_common.codec import Encoded, Serializer
 from farpool_common.delivery import all_failed, deliver
@@ -217,6 +217,9 @@ class FakeBroker:
             self.server.looks += 1
             self.server.changed.notify_all()
             return {task_id: self.server.status.get(task_id) for task_id in task_ids}
+
+    def stock_end(self, task_id: str) -> StockEnd | None:
+        return None
 
     def hosts(self, queue: str) -> list[Host]:
         self._check_outage()

@@ -8,6 +8,7 @@ from farpool_common.broker.payloads import Payloads
 from farpool_common.broker.producer import ProducerBroker, Reply
 from farpool_common.broker.registration import deregister, is_taken, register
 from farpool_common.broker.server import check_server
+from farpool_common.broker.stock import StockEnd
 from farpool_common.broker.worker import Beat, Claimed, Delivery, Finish, Recovered, WorkerBroker
 from farpool_common.task import DEFAULT_RETRIES, Malformed, NewTask, Task
 
@@ -26,6 +27,7 @@ __all__ = [
     "ProducerBroker",
     "Recovered",
     "Reply",
+    "StockEnd",
     "Task",
     "WorkerBroker",
     "check_server",

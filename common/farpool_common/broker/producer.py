@@ -10,6 +10,7 @@ from farpool_common.broker.hosts import Host, live_hosts
 from farpool_common.broker.outages import translated
 from farpool_common.broker.payloads import Payloads
 from farpool_common.broker.server import check_server
+from farpool_common.broker.stock import StockEnd, stock_end
 from farpool_common.errors import DecodeError, ServerUnreachableError
 from farpool_common.keys import Keys
 from farpool_common.payload import Part, pack_parts, unpack_parts
@@ -121,6 +122,11 @@ class ProducerBroker:
                 pipeline.hget(self.keys.job(task_id), "status")
             states = pipeline.execute()
         return {i: text(state) if state else None for i, state in zip(task_ids, states, strict=True)}
+
+    def stock_end(self, task_id: str) -> StockEnd | None:
+        """How RQ's own worker ended a task; None when none did.  Raises DecodeError."""
+        with translated(self.place):
+            return stock_end(self._client, self.keys, task_id)
 
     def hosts(self, queue: str) -> list[Host]:
         """Live daemons that serve a queue."""
