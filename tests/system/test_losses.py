@@ -11,6 +11,7 @@ import tasks
 from daemons import daemons, lines, wait_for
 
 from farpool import Executor, TaskTimeoutError, WorkerLostError
+from farpool_common.broker import connect
 
 
 def test_a_killed_child_costs_one_attempt_and_all_two_hundred_results_arrive(executor, host, journal):
@@ -105,3 +106,22 @@ def test_soft_limits_of_small_tasks_leave_nothing_armed(executor):
     assert list(quick.map(tasks.square, range(100))) == [n * n for n in range(100)]
     time.sleep(0.6)
     assert executor.submit(tasks.sleeps, 0.01).result() == 0.01
+
+
+def test_quick_tasks_claimed_ahead_do_not_wait_behind_a_long_one_while_another_host_is_idle(server, tmp_path):
+    with daemons(server.url, tmp_path, "a") as (a,), Executor(server.url) as executor, connect(server.url) as client:
+        for n in range(300):  # so that the daemon knows them to be quick and claims ahead
+            executor.submit(tasks.square, n).result()
+        client.set("rq:suspended", 1)
+        wait_for(lambda: client.exists("rq:suspended"))
+        long = executor.submit(tasks.sleeps, 20)
+        wait_for(lambda: client.llen("rq:queue:default") + client.llen("rq:queue:default:intermediate") == 1)
+        quick = [executor.options(timeout=n + 60).submit(tasks.square, n) for n in range(20)]  # a task each
+        wait_for(lambda: client.llen("rq:queue:default") == 21)
+        client.delete("rq:suspended")
+        wait_for(long.running)
+        with daemons(server.url, tmp_path, "b"):
+            assert [future.result(10) for future in quick] == [n * n for n in range(20)]
+            assert not long.done()
+        long.cancel()
+        assert a.process.poll() is None

@@ -19,8 +19,8 @@ from farpool_common.keys import Keys
 from farpool_common.trust import Trust
 from farpool_worker.claimer import Claimer
 from farpool_worker.commands import Commands
-from farpool_worker.dispatch import ahead, batches
-from farpool_worker.drain import Drain, Holdings, send_results
+from farpool_worker.dispatch import STUCK_SECONDS, ahead, batches
+from farpool_worker.drain import Drain, Holdings, give_back, send_results
 from farpool_worker.lease import Lease
 from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
@@ -63,7 +63,7 @@ class Daemon:
         self._drain = Drain(settings.drain_seconds, self._stop_requests, self._holdings())
         self._backoff, self._retry_at = Backoff(), 0.0
         self._is_init = os.getpid() == 1
-        self._active_at = time.monotonic()
+        self._active_at = self._dispatched_at = time.monotonic()
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
 
     def _new_broker(self) -> WorkerBroker:
@@ -166,6 +166,8 @@ class Daemon:
             limits.append(self._drain.patience(now))
         elif self._capacity() > 0:
             limits.append(self._claimer.next_look(now))
+        if self._ledger.ready():
+            limits.append(self._stuck_in(now))
         if self._settings.max_idle_seconds is not None:
             limits.append(max(0.0, self._active_at + self._settings.max_idle_seconds - now))
         if not self._commands.is_open and now >= self._retry_at:
@@ -185,6 +187,8 @@ class Daemon:
             self._claimer.hear(ready, now)
             self._hear_commands(ready)
             send_results(self._outbox, self._ledger)
+            if self._stuck_in(now) == 0.0:
+                give_back(self._broker, self._ledger, self._outbox)
             self._claim(now)
             self._backoff.reset()
         except ServerError as error:
@@ -239,8 +243,20 @@ class Daemon:
     def _capacity(self) -> int:
         """How many more tasks to claim: for idle slots, and a few ahead while tasks are short."""
         waiting = len(self._ledger.in_stage(Stage.READY, Stage.FETCHING))
-        room = len(self._pool.idle()) + ahead(self._results.task_seconds, self._settings.slots)
+        room = len(self._pool.idle())
+        if self._stuck_in(time.monotonic()) != 0.0:
+            room += ahead(self._results.task_seconds, self._settings.slots)
         return max(0, room - waiting)
+
+    def _stuck_in(self, now: float) -> float | None:
+        """Seconds until all slots will have been silent for so long that nothing should wait behind them.
+
+        None while a slot is idle: then nothing waits.
+        """
+        if self._pool.idle():
+            return None
+        heard_at = max(self._results.heard_at, self._dispatched_at)
+        return max(0.0, heard_at + STUCK_SECONDS - now)
 
     def _dispatch(self) -> None:
         idle = self._pool.idle()
@@ -249,7 +265,7 @@ class Daemon:
         for slot, batch in zip(idle, batches(self._ledger.ready(), len(idle), self._runtimes), strict=False):
             self._ledger.sent(batch)
             self._pool.send(slot, [_work(held) for held in batch])
-            self._active_at = time.monotonic()
+            self._active_at = self._dispatched_at = time.monotonic()
 
     def _taken_away(self, task_id: str) -> None:
         held = self._ledger.get(task_id)

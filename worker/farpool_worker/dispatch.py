@@ -13,6 +13,10 @@ from farpool_worker.runtimes import Runtimes
 BATCH_SECONDS = 0.005
 """Run time in one message to a child: forty times what the message costs (0.1 ms)."""
 
+STUCK_SECONDS = 0.25
+"""When no slot has been heard of for so long, what waits behind them goes back to the queue: another host
+may be idle (guess)."""
+
 MOST_IN_BATCH = 64
 MOST_AHEAD = 64
 """Tasks claimed ahead per slot, at most: what is claimed here cannot run elsewhere (guess)."""

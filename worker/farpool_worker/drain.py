@@ -80,15 +80,22 @@ class Drain:
             self._holdings.pool.kill(held.task.id)
 
     def _release(self) -> None:
-        """Put back what no child has; a task whose outcomes still wait for Redis stays until they are sent."""
-        ledger, outbox = self._holdings.ledger, self._holdings.outbox
+        """Put back what no child has."""
         self._holdings.claimer.stop()
-        send_results(outbox, ledger)
-        waiting = ledger.in_stage(Stage.READY, Stage.FETCHING)
-        unstarted = [held for held in waiting if not outbox.has(held.task.id)]
-        self._holdings.broker.release([held.task for held in unstarted])
-        for held in unstarted:
-            ledger.remove(held)
+        send_results(self._holdings.outbox, self._holdings.ledger)
+        give_back(self._holdings.broker, self._holdings.ledger, self._holdings.outbox)
+
+
+def give_back(broker: WorkerBroker, ledger: Ledger, outbox: Outbox) -> None:
+    """Hand waiting tasks back to the heads of their queues.  Raises an outage.
+
+    A task whose outcomes still wait for Redis stays until they are sent.
+    """
+    waiting = ledger.in_stage(Stage.READY, Stage.FETCHING)
+    unstarted = [held for held in waiting if not outbox.has(held.task.id)]
+    broker.release([held.task for held in unstarted])
+    for held in unstarted:
+        ledger.remove(held)
 
 
 def send_results(outbox: Outbox, ledger: Ledger) -> None:

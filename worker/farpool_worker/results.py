@@ -1,5 +1,6 @@
 """From what the pool reports to what Redis must be told: outcomes, failures, second attempts."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import assert_never
@@ -27,9 +28,12 @@ class Results:
         self.failed_calls = 0
         self.task_seconds: float | None = None
         self.is_handing_back = False
+        self.heard_at = time.monotonic()
+        """When a slot was last heard of."""
 
     def react(self, event: Event) -> None:
         """Take in one event of the pool."""
+        self.heard_at = time.monotonic()
         match event:
             case Progress():
                 self._progress(event)
