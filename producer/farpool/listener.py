@@ -111,13 +111,12 @@ class Listener:
 
     def _accept(self, reply: Reply) -> None:
         shipment = self._shipments.get(reply.task_id)
-        if shipment is not None:
+        if shipment is not None and (reply.envelope or reply.parts):
             shipment.status = "started"
-            if reply.envelope or reply.parts:
-                self._deliver(shipment, reply)
-            if reply.last:
-                self._end(shipment)
-        self._forget(reply.parts)
+            self._deliver(shipment, reply)
+        self._forget(reply.parts)  # before the task is over, after which a shutdown may close the connection
+        if shipment is not None and reply.last:
+            self._end(shipment)
 
     def _deliver(self, shipment: Shipment, reply: Reply) -> None:
         """Hand over one outcome.  One that cannot be read fails its calls when the task ends."""
