@@ -6,19 +6,17 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 import redis
+from processes import PATIENCE_SECONDS, is_alive, wait_until
 from rq import Queue
 from rq.job import JobStatus
 
 from farpool_common.codec import Serializer
-
-PATIENCE_SECONDS = 20.0
 
 JOB = """
 import os, sys, time
@@ -91,20 +89,6 @@ def farpool(tmp_path: Path) -> Iterator[Callable[..., Command]]:
         each.process.communicate()
     for each in commands:
         wait_until(each.has_left_nothing)
-
-
-def is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def free_port() -> int:

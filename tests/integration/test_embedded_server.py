@@ -7,20 +7,18 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 import redis
+from processes import PATIENCE_SECONDS, is_alive, wait_until
 
 from farpool.embedded.ask import ask
 from farpool.embedded.binary import find_server_binary
 from farpool.embedded.server import Server
 from farpool_common.errors import ServerUnreachableError, SettingsError
-
-PATIENCE_SECONDS = 20.0
 
 OWNER = """
 import json, os, signal, subprocess, sys, threading, time
@@ -75,20 +73,6 @@ def owner() -> Iterator[Callable[[str], Owner]]:
         assert each.process.stdout is not None
         each.process.stdout.close()
         wait_until(each.is_cleaned_up)
-
-
-def is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def server_process(server: Server) -> psutil.Process:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 import redis
+from processes import PATIENCE_SECONDS, is_alive, wait_until
 from rq import Queue
 from rq.job import Job, JobStatus
 
@@ -20,8 +21,6 @@ from farpool_common.broker import live_hosts
 from farpool_common.codec import Serializer
 from farpool_common.errors import FarpoolError
 from farpool_common.keys import Keys
-
-PATIENCE_SECONDS = 20.0
 
 OWNER = """
 import json, os, signal, sys, threading
@@ -74,20 +73,6 @@ def owner(tmp_path: Path) -> Iterator[Callable[[str], Owner]]:
         each.process.kill()
         each.process.communicate()
         wait_until(each.is_cleaned_up)
-
-
-def is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def run_job(url: str, function: str, *args: object) -> object:

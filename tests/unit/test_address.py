@@ -114,3 +114,29 @@ def test_without_the_variable_the_prefix_is_rqs() -> None:
 def test_another_prefix_is_refused(prefix: str) -> None:
     with pytest.raises(SettingsError, match="RQ_KEY_PREFIX"):
         prefix_from({"RQ_KEY_PREFIX": prefix})
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://host:6379/0", "redis://:p%2F%40%3Aw@host:6379/0"),
+        ("redis://me@host/1", "redis://me:p%2F%40%3Aw@host/1"),
+        ("redis://me:own@host/1", "redis://me:own@host/1"),
+        ("unix:///run/s", "unix://:p%2F%40%3Aw@/run/s"),
+    ],
+)
+def test_a_password_file_completes_a_url_that_has_no_password(tmp_path, url, expected):
+    (tmp_path / "secret").write_text("p/@:w\nsecond line\n")
+    found = find_address(url, {"FARPOOL_PASSWORD_FILE": str(tmp_path / "secret")})
+    assert found.url == expected
+    assert "p/@:w" not in found.masked
+    assert "%2F" not in found.masked
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\nlater", b"\xff\xfe"])
+def test_a_password_file_that_cannot_be_used_is_named(tmp_path, content):
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SettingsError, match="FARPOOL_PASSWORD_FILE"):
+        find_address("redis://host", {"FARPOOL_PASSWORD_FILE": str(path)})

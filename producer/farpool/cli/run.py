@@ -14,6 +14,7 @@ import click
 from farpool.cli.options import path_option, slots_option
 from farpool.embedded import LocalPool
 from farpool.embedded.worker_process import host_name
+from farpool_common.address import PASSWORD_FILE
 
 Plan = list[tuple[str, int | None]]
 """Names of hosts with their slots; None: one for each usable core."""
@@ -48,7 +49,9 @@ def run_on(hosts: Plan, script: Path, arguments: Sequence[str], folders: Sequenc
 
 def _run_script(argv: list[str], url: str) -> int:
     """The script's exit code, as a shell would tell it."""
-    with subprocess.Popen(argv, env=os.environ | {"FARPOOL_URL": url}) as process, _signals_for(process):
+    # The password of some other server is not for this one.
+    environ = {name: value for name, value in os.environ.items() if name != PASSWORD_FILE} | {"FARPOOL_URL": url}
+    with subprocess.Popen(argv, env=environ) as process, _signals_for(process):
         code = process.wait()
     return 128 - code if code < 0 else code
 

@@ -21,7 +21,10 @@ START_SECONDS = 20.0
 
 POLL_SECONDS = 0.01
 
-OUR_VARIABLES = ("FARPOOL_URL", "FARPOOL_QUEUES", "FARPOOL_NAME", "FARPOOL_BURST", "FARPOOL_MAX_IDLE_TIME")
+OUR_VARIABLES = (
+    *("FARPOOL_URL", "FARPOOL_PASSWORD_FILE", "FARPOOL_QUEUES"),
+    *("FARPOOL_NAME", "FARPOOL_BURST", "FARPOOL_MAX_IDLE_TIME"),
+)
 """What the environment may say about the user's own workers does not hold for ours."""
 
 
