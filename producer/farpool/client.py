@@ -57,11 +57,6 @@ class Client:
         watch = Watch(broker, self._shipments, settings.place)
         self._listener = Listener(broker, self._reply, self._outbox, self._shipments, watch)
 
-    @property
-    def is_closing(self) -> bool:
-        """True since `close`."""
-        return self._closing
-
     def route(self, function: Callable[..., Any], name: str, options: CallOptions) -> Route:
         """What all calls of this function under these options share."""
         self.live.want(options.queue)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from farpool_common.task import Ranges, Task, count, without
+from farpool_common.task import Ranges, Task, without
 from farpool_worker.store import Segment
 
 
@@ -121,7 +121,3 @@ class Ledger:
     def in_stage(self, *stages: Stage) -> list[Held]:
         """Held tasks in one of these stages, in the order of their claim."""
         return [held for held in self._held.values() if held.stage in stages]
-
-    def waiting_calls(self) -> int:
-        """Calls of ready tasks."""
-        return sum(count(held.remaining) for held in self._ready)

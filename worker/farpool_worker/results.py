@@ -24,7 +24,6 @@ class Results:
     def __init__(self, host: str, ledger: Ledger, outbox: Outbox, transfer: Transfer, runtimes: Runtimes) -> None:
         self._host, self._ledger, self._outbox = host, ledger, outbox
         self._transfer, self._runtimes = transfer, runtimes
-        self.finished_calls = 0
         self.failed_calls = 0
         self.task_seconds: float | None = None
         self.is_handing_back = False
@@ -89,7 +88,6 @@ class Results:
             return
         calls = sum(stop - first for first, stop in event.ranges)
         self._runtimes.note(held.task.label, calls, event.seconds)
-        self.finished_calls += calls
         self.failed_calls += event.failed
         held.seconds += event.seconds
         self._ledger.cover(held, event.ranges)
@@ -118,7 +116,6 @@ class Results:
             _close(event.segments)
             return
         self._runtimes.note(held.task.label, 1, event.seconds)
-        self.finished_calls += 1
         self.failed_calls += event.error is not None
         self._note_task(event.seconds)
         self._ledger.cover(held, held.remaining)
