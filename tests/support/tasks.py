@@ -152,3 +152,10 @@ def zombies() -> int:
 def makes_temporaries(count: int) -> int:
     np.sin(np.ones(count)).sum()
     return os.getpid()
+
+
+def tells_its_pid(journal: str, seconds: float) -> int:
+    """Note the process, then work for a while."""
+    told(journal, f"pid {os.getpid()}")
+    time.sleep(seconds)
+    return os.getpid()
