@@ -131,3 +131,10 @@ def test_quick_tasks_claimed_ahead_do_not_wait_behind_a_long_one_while_another_h
             assert not long.done()
         long.cancel()
         assert a.process.poll() is None
+
+
+def test_a_call_that_kills_its_process_is_counted_while_its_slot_is_slow_to_come_back(server, tmp_path, journal):
+    with daemons(server.url, tmp_path, "a"), Executor(server.url) as executor:
+        future = executor.options(retries=5).submit(tasks.dies, str(journal))
+        assert isinstance(future.exception(60), WorkerLostError)
+    assert len(lines(journal)) == 6, "once, and five retries; each waits longer for its slot"

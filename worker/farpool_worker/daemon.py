@@ -20,7 +20,7 @@ from farpool_common.trust import Trust
 from farpool_worker.claimer import Claimer
 from farpool_worker.commands import Commands
 from farpool_worker.dispatch import STUCK_SECONDS, ahead, batches
-from farpool_worker.drain import Drain, Holdings, give_back, send_results
+from farpool_worker.drain import Drain, Holdings, give_back, send_results, unsaid
 from farpool_worker.lease import Lease
 from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
@@ -166,7 +166,7 @@ class Daemon:
             limits.append(self._drain.patience(now))
         elif self._capacity() > 0:
             limits.append(self._claimer.next_look(now))
-        if self._ledger.ready():
+        if now >= self._retry_at and self._could_go():
             limits.append(self._stuck_in(now))
         if self._settings.max_idle_seconds is not None:
             limits.append(max(0.0, self._active_at + self._settings.max_idle_seconds - now))
@@ -188,7 +188,7 @@ class Daemon:
             self._hear_commands(ready)
             send_results(self._outbox, self._ledger)
             if self._stuck_in(now) == 0.0:
-                give_back(self._broker, self._ledger, self._outbox)
+                give_back(self._broker, self._ledger, self._could_go())
             self._claim(now)
             self._backoff.reset()
         except ServerError as error:
@@ -247,6 +247,10 @@ class Daemon:
         if self._stuck_in(time.monotonic()) != 0.0:
             room += ahead(self._results.task_seconds, self._settings.slots)
         return max(0, room - waiting)
+
+    def _could_go(self) -> list[Held]:
+        """Waiting tasks that another host may as well run; not those whose lost calls are counted here."""
+        return [held for held in unsaid(self._ledger, self._outbox) if not held.losses]
 
     def _stuck_in(self, now: float) -> float | None:
         """Seconds until all slots will have been silent for so long that nothing should wait behind them.

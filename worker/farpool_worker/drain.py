@@ -1,10 +1,11 @@
 """How a daemon stops: what runs may end, what waits goes back to its queue, nothing is lost."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from farpool_common.broker import WorkerBroker
 from farpool_worker.claimer import Claimer
-from farpool_worker.ledger import Ledger, Stage
+from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
 from farpool_worker.outbox import Outbox
 from farpool_worker.pool import Pool
@@ -83,18 +84,19 @@ class Drain:
         """Put back what no child has."""
         self._holdings.claimer.stop()
         send_results(self._holdings.outbox, self._holdings.ledger)
-        give_back(self._holdings.broker, self._holdings.ledger, self._holdings.outbox)
+        waiting = unsaid(self._holdings.ledger, self._holdings.outbox)
+        give_back(self._holdings.broker, self._holdings.ledger, waiting)
 
 
-def give_back(broker: WorkerBroker, ledger: Ledger, outbox: Outbox) -> None:
-    """Hand waiting tasks back to the heads of their queues.  Raises an outage.
+def unsaid(ledger: Ledger, outbox: Outbox) -> list[Held]:
+    """Waiting tasks, but for those whose outcomes must reach Redis before they may go elsewhere."""
+    return [held for held in ledger.in_stage(Stage.READY, Stage.FETCHING) if not outbox.has(held.task.id)]
 
-    A task whose outcomes still wait for Redis stays until they are sent.
-    """
-    waiting = ledger.in_stage(Stage.READY, Stage.FETCHING)
-    unstarted = [held for held in waiting if not outbox.has(held.task.id)]
-    broker.release([held.task for held in unstarted])
-    for held in unstarted:
+
+def give_back(broker: WorkerBroker, ledger: Ledger, waiting: Sequence[Held]) -> None:
+    """Hand tasks back to the heads of their queues.  Raises an outage."""
+    broker.release([held.task for held in waiting])
+    for held in waiting:
         ledger.remove(held)
 
 
