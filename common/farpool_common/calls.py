@@ -97,7 +97,12 @@ def called(function: Callable[..., Any], chunk: Chunk) -> Callable[..., Any]:
 
 def failure_of(error: BaseException) -> Failure:
     """Describe an exception, with a traceback that begins at the task."""
-    return Failure.of(error.with_traceback(_from_task(error.__traceback__)))
+    return Failure.of(of_task(error))
+
+
+def of_task(error: BaseException) -> BaseException:
+    """The exception, with a traceback that begins at the task."""
+    return error.with_traceback(_from_task(error.__traceback__))
 
 
 def _from_task(frames: TracebackType | None) -> TracebackType | None:

@@ -57,6 +57,10 @@ class FunctionNotAllowedError(FarpoolError, PermissionError):
     """The worker was not started with permission to run this function."""
 
 
+class FormatNotAcceptedError(FarpoolError, PermissionError):
+    """The worker was not started with permission to read this format."""
+
+
 class FunctionNotFoundError(FarpoolError, ImportError):
     """The worker cannot import the module, or the module has no such function."""
 
@@ -81,6 +85,16 @@ class TaskLostError(FarpoolError):
 
 class ResultExpiredError(TaskLostError):
     """A result was kept for its time to live and is gone."""
+
+
+class NotPlainError(FarpoolError):
+    """A job needs RQ's own code, and the worker was started without it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the job has a callback, a repeat, a webhook, a rate limit or keeps no result: RQ's own code must run "
+            "it, and this worker was started with --no-rq-jobs. Start one without that option, and requeue the job."
+        )
 
 
 class MalformedTaskError(FarpoolError, ValueError):

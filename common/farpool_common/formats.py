@@ -3,6 +3,8 @@
 import zlib
 from typing import Literal
 
+from farpool_common.errors import DecodeError
+
 Format = Literal["msgpack", "json", "pickle", "unknown"]
 
 FORMATS: tuple[Format, ...] = ("msgpack", "json", "pickle")
@@ -13,9 +15,7 @@ _ZLIB = 0x78
 _FIRST_BYTES: dict[int, Format] = {
     0x80: "pickle",  # since protocol 2
     0x5B: "json",  # an array
-    0x94: "msgpack",  # an array of four: function, instance, arguments, keywords
-    0xDC: "msgpack",  # arrays of other encodings, which other writers may choose
-    0xDD: "msgpack",
+    **dict.fromkeys((*range(0x90, 0xA0), 0xDC, 0xDD), "msgpack"),  # arrays; farpool marks tuples by one more element
 }
 
 _LOOK_BYTES = 4096
@@ -33,3 +33,21 @@ def _inflated(data: bytes) -> bytes:
         return zlib.decompressobj().decompress(data[:_LOOK_BYTES], 1)
     except zlib.error:
         return b""
+
+
+MAX_DATA_BYTES = 512 * 1024 * 1024
+"""Of decompressed data: RQ compresses, and a few kilobytes could become terabytes (guess)."""
+
+
+def decompressed(data: bytes) -> bytes:
+    """A job's data as its producer's serializer wrote it.  Raises DecodeError."""
+    if data[:1] != bytes([_ZLIB]):
+        return data
+    decompressor = zlib.decompressobj()
+    try:
+        raw = decompressor.decompress(data, MAX_DATA_BYTES)
+    except zlib.error as error:
+        raise DecodeError(f"the job's data is damaged: {error}") from error
+    if decompressor.unconsumed_tail or not decompressor.eof:
+        raise DecodeError(f"the job's data is cut short or larger than {MAX_DATA_BYTES:,} bytes")
+    return raw

@@ -25,7 +25,7 @@ class Keys:
         return f"{self.prefix}:queue:{name}"
 
     def intermediate(self, name: str) -> str:
-        """list: ids moved by a blocked doorbell and not yet claimed."""
+        """list: ids that a stock RQ worker has taken and not begun."""
         return f"{self.prefix}:queue:{name}:intermediate"
 
     def job(self, task_id: str) -> str:
@@ -85,6 +85,14 @@ class Keys:
         """hash: slots, queues and load of one daemon."""
         return f"{self.prefix}:farpool:host:{worker}"
 
+    def doorbell(self, queue: str) -> str:
+        """list: ids moved by a blocked doorbell and not yet claimed."""
+        return f"{self.prefix}:farpool:doorbell:{queue}"
+
+    def fence(self, task_id: str) -> str:
+        """string: touched when a task is taken over; RQ's code watches it while it ends a job."""
+        return f"{self.prefix}:farpool:fence:{task_id}"
+
     def reply(self, producer: str) -> str:
         """stream: outcomes for one executor."""
         return f"{self.prefix}:farpool:reply:{producer}"
@@ -109,5 +117,5 @@ class Keys:
 
     @property
     def strays(self) -> str:
-        """zset: `queue id` seen in an intermediate list, scored by when it was first seen."""
+        """zset: `list id` seen in a doorbell's or an intermediate list, scored by when it was first seen."""
         return f"{self.prefix}:farpool:strays"

@@ -18,6 +18,11 @@ def overrun(ran: float, limit: float) -> str:
     return f"stopped after {ran:.1f} s (limit {limit:g} s)"
 
 
+def late(ran: float, limit: float) -> TaskTimeoutError:
+    """What a call meets that runs too long."""
+    return TaskTimeoutError(overrun(ran, limit))
+
+
 class SoftLimit:
     """Within `with SoftLimit(function, seconds) as limited`, calls of `limited` may take so long.
 
@@ -25,8 +30,11 @@ class SoftLimit:
     and no system call.  A task that uses SIGALRM itself takes the limit out of force until the next `with`.
     """
 
-    def __init__(self, function: Callable[..., Any], seconds: float | None) -> None:
-        self._function, self._seconds = function, seconds or 0.0
+    def __init__(
+        self, function: Callable[..., Any], seconds: float | None, error: Callable[[float, float], Exception] = late
+    ) -> None:
+        """`error` makes the exception from the seconds that the call ran and its limit."""
+        self._function, self._seconds, self._error = function, seconds or 0.0, error
         # Only the main thread may have a handler; elsewhere there is no soft limit.
         self._works = bool(seconds) and threading.current_thread() is threading.main_thread()
         self._started = 0.0  # when the running call began, 0.0 between calls
@@ -68,4 +76,4 @@ class SoftLimit:
         if ran < self._seconds:
             self._set(self._seconds - ran)
         else:
-            raise TaskTimeoutError(overrun(ran, self._seconds))
+            raise self._error(ran, self._seconds)

@@ -1,12 +1,14 @@
 """Gets a chunk ready to run: reads it, finds its function, runs its initializer."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from farpool_common.chunk import Chunk, Initializer, decode_chunk
-from farpool_common.trust import Trust, class_of, resolve
+from farpool_common.errors import FunctionNotFoundError
+from farpool_common.trust import Trust, class_of, is_allowed, not_allowed, resolve
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,16 @@ class Preparer:
     def function(self, name: str) -> Callable[..., Any]:
         """The function of a name that may run here."""
         return resolve(name, self._trust)
+
+    def check(self, owner: type) -> None:
+        """Raise FunctionNotAllowedError unless methods of this class may run here."""
+        if not is_allowed(owner.__module__, self._trust):
+            raise not_allowed(f"{owner.__module__}.{owner.__qualname__}", owner.__module__)
+
+    def check_allowed(self, name: str) -> None:
+        """Raise FunctionNotAllowedError unless this function may run here; whether it exists is another question."""
+        with suppress(FunctionNotFoundError):
+            self.function(name)
 
     def _initialize(self, initializer: Initializer) -> None:
         self.function(initializer.function)(*initializer.args)

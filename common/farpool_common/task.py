@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
+from farpool_common.border import RQ_RESULT_SECONDS, Border, Plain
 from farpool_common.errors import DecodeError, MalformedTaskError
 from farpool_common.payload import Part, unpack_parts
 
@@ -16,7 +17,6 @@ _Default = TypeVar("_Default", int, None)
 DEFAULT_RETRIES = 3
 """How often a call whose worker was lost runs again, unless the producer says otherwise."""
 
-RQ_RESULT_SECONDS = 500
 RQ_TIMEOUT_SECONDS = 180
 """What RQ's own worker assumes for a job that does not say."""
 
@@ -57,6 +57,7 @@ class Task:
     label: str
     result_seconds: int
     failure_seconds: int | None
+    plain: Plain = field(default_factory=Plain)
 
     @property
     def member(self) -> str:
@@ -104,10 +105,11 @@ def parse_task(
     delivered: Iterable[bytes],
     record: Mapping[bytes, bytes],
     prefix: str,
+    border: Border | None = None,
 ) -> Task | Malformed:
     """Read a record as the wire has it.  Total: whatever the bytes are, a value comes back."""
     try:
-        return _task(queue, task_id, execution, attempt, delivered, record, prefix)
+        return _task(queue, task_id, execution, attempt, delivered, record, prefix, border or Border())
     except (MalformedTaskError, DecodeError) as error:
         reply = _text(record, b"farpool_reply") or ""
         known = reply if _is_reply(reply, prefix) else None
@@ -122,6 +124,7 @@ def _task(
     delivered: Iterable[bytes],
     record: Mapping[bytes, bytes],
     prefix: str,
+    border: Border,
 ) -> Task:
     reply = _text(record, b"farpool_reply")
     if reply is not None and not _is_reply(reply, prefix):
@@ -142,10 +145,16 @@ def _task(
         parts=unpack_parts(record.get(b"farpool_parts", b""), prefix),
         limit=_limit(record, reply is not None),
         retries=_integer(record, b"farpool_retries", DEFAULT_RETRIES),
-        label=_text(record, b"farpool_label") or _text(record, b"description") or "",
-        result_seconds=_integer(record, b"result_ttl", RQ_RESULT_SECONDS),
+        label=_text(record, b"farpool_label") or _called(record),
+        result_seconds=_integer(record, b"result_ttl", border.result_seconds),
         failure_seconds=_integer(record, b"failure_ttl", None),
+        plain=border.plain(record) if reply is None else Plain(),
     )
+
+
+def _called(record: Mapping[bytes, bytes]) -> str:
+    """What RQ's description of a call says before its arguments: the function."""
+    return (_text(record, b"description") or "").partition("(")[0]
 
 
 def _is_reply(key: str, prefix: str) -> bool:

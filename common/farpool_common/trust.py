@@ -91,7 +91,7 @@ def _find(name: str, trust: Trust) -> Any:
     error: ImportError | PermissionError | None = None
     for module, qualname in _readings(name):
         if not is_allowed(module, trust):
-            error = error or _not_allowed(name, module)
+            error = error or not_allowed(name, module)
             continue
         try:
             return _reach(_imported(module, trust), qualname, trust)
@@ -201,10 +201,11 @@ def _check_home(found: Any, name: str, trust: Trust) -> None:
         loaded = sys.modules.get(module)
         if loaded is not None and _is_trusted(loaded, module, trust):
             return
-    raise _not_allowed(name, home)
+    raise not_allowed(name, home)
 
 
-def _not_allowed(name: str, module: str) -> FunctionNotAllowedError | FunctionNotFoundError:
+def not_allowed(name: str, module: str) -> FunctionNotAllowedError | FunctionNotFoundError:
+    """The error that says why code of this module does not run here, and what to do."""
     top = module.partition(".")[0]
     if top not in sys.modules and PathFinder.find_spec(top) is None:
         return FunctionNotFoundError(

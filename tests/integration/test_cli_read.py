@@ -77,6 +77,7 @@ def test_info_as_json_has_the_same_facts(server: Server, client: redis.Redis) ->
                 "busy": 1,
                 "queues": ["default"],
                 "reason": "all 4 cores",
+                "accept": ["msgpack"],
             }
         ],
         "running": 0,

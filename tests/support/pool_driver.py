@@ -11,7 +11,7 @@ from farpool_common.trust import Trust
 from farpool_worker.events import Crashed, Ended, Progress
 from farpool_worker.pool import Pool, PoolOptions
 from farpool_worker.store import Segment
-from farpool_worker.work import Work
+from farpool_worker.work import JobRef, Kind, Work
 
 SUPPORT = Path(__file__).parent
 DEADLINE_SECONDS = 60.0
@@ -78,13 +78,13 @@ def chunk(function, *rows, id="work", ranges=None, attempt=1, limit=None, **fiel
     data = Serializer.dumps([RUNNER, None, [encoded.envelope, []], {}])
     count = len(rows) or len(fields.get("columns", [[]])[0])
     segments = Segment.holding(encoded.buffers)
-    return Work(id, data, True, ranges or ((0, count),), attempt, limit, segments)
+    return Work(id, data, Kind.CHUNK, ranges or ((0, count),), attempt, limit, segments)
 
 
 def plain(function, *args, id="plain", limit=None, data=None, **kwargs):  # noqa: A002
     """Work: one call, as an RQ producer writes it."""
     data = data if data is not None else Serializer.dumps((function, None, args, kwargs))
-    return Work(id, data, False, ((0, 1),), 1, limit)
+    return Work(id, data, Kind.CALL, ((0, 1),), 1, limit, job=JobRef(id, "default", "e", True))
 
 
 def ended(events):

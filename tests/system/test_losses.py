@@ -121,7 +121,7 @@ def test_quick_tasks_claimed_ahead_do_not_wait_behind_a_long_one_while_another_h
         client.set("rq:suspended", 1)
         wait_for(lambda: client.exists("rq:suspended"))
         long = executor.submit(tasks.sleeps, 20)
-        wait_for(lambda: client.llen("rq:queue:default") + client.llen("rq:queue:default:intermediate") == 1)
+        wait_for(lambda: client.llen("rq:queue:default") + client.llen("rq:farpool:doorbell:default") == 1)
         quick = [executor.options(timeout=n + 60).submit(tasks.square, n) for n in range(20)]  # a task each
         wait_for(lambda: client.llen("rq:queue:default") == 21)
         client.delete("rq:suspended")

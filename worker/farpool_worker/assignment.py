@@ -7,7 +7,7 @@ from typing import Any
 from farpool_common.calls import CALL, PREPARING, STARTED, WORK, Cursor
 from farpool_common.task import Ranges, count, without
 from farpool_worker.channel import GarbageError, Message
-from farpool_worker.events import Ended, Event, Progress, Returned
+from farpool_worker.events import Ended, Event, Progress, Returned, Settled, Settling
 from farpool_worker.work import Work
 
 PREPARING_SECONDS = 300.0
@@ -35,7 +35,8 @@ class Running:
         """How long it may go on."""
         if self.work.limit is None:
             return None
-        return self.work.limit if self.is_call else self.work.limit + PREPARING_SECONDS
+        allowed = self.work.limit + self.work.patience
+        return allowed if self.is_call else allowed + PREPARING_SECONDS
 
 
 class Assignment:
@@ -56,7 +57,8 @@ class Assignment:
         for work in works:
             self._last += 1
             self._open[self._last] = _Open(work, work.ranges)
-            fields = [work.data, work.is_chunk, work.ranges, work.attempt, work.limit]
+            job = work.job and [work.job.id, work.job.queue, work.job.execution, work.job.is_failure_plain]
+            fields = [work.data, work.kind.value, work.ranges, work.attempt, work.limit, job]
             rows.append([self._last, *fields, len(work.segments)])
         return rows
 
@@ -70,6 +72,10 @@ class Assignment:
             case ["returned", int(number), float(seconds), None | str() as error, bytes(envelope)]:
                 work_id = self._cover(number, 0, 1)
                 return Returned(work_id, seconds, self._pid, error, envelope)
+            case ["settling", int(number)] if number in self._open:
+                return Settling(self._open[number].work.id)
+            case ["settled", int(number), float(seconds), bool(has_failed)]:
+                return Settled(self._cover(number, 0, 1), seconds, has_failed)
             case ["ended", int(number)] if number in self._open:
                 ended = self._open.pop(number)
                 return Ended(ended.work.id, ended.left)

@@ -1,6 +1,6 @@
 """What runs in a child: work comes through the pipe, outcomes go back.
 
-    pipe -> Child.serve -> _run_chunk | _run_plain -> Reporter -> pipe
+    pipe -> Child.serve -> Child._run_chunk | Jobs.run -> Reporter -> pipe
 
 The cursor, in memory shared with the daemon, says at every moment which call is running, so that a crash
 costs that call only.  Results wait at most a few milliseconds for others to travel with.
@@ -25,23 +25,25 @@ from farpool_common.calls import (
     Results,
     arguments,
     called,
-    failure_of,
     run_some,
 )
-from farpool_common.codec import Encoded, Serializer
-from farpool_common.delivery import RESULT_BYTES_SETTING, all_failed, deliver
-from farpool_common.errors import DecodeError, ResultError, TooLargeError
+from farpool_common.codec import Encoded
+from farpool_common.delivery import all_failed, deliver
+from farpool_common.errors import DecodeError
 from farpool_common.limit import SoftLimit
 from farpool_common.preparing import Prepared, Preparer
 from farpool_common.task import Ranges
 from farpool_common.trust import Trust, enable
 from farpool_worker.channel import Channel, Message, framed
 from farpool_worker.isolation import isolate
-from farpool_worker.job import chunk_of, plain_call_of
+from farpool_worker.job_data import chunk_of
+from farpool_worker.job_options import JobOptions
+from farpool_worker.jobs import Jobs
 from farpool_worker.memory import IDLE_SECONDS, give_back
+from farpool_worker.preload import preload
 from farpool_worker.reporter import Reporter
 from farpool_worker.store import Segment
-from farpool_worker.work import Work
+from farpool_worker.work import JobRef, Kind, Work
 
 
 def main(connection: Connection) -> None:
@@ -51,23 +53,27 @@ def main(connection: Connection) -> None:
     try:
         start = channel.next_message()
         match start.fields:
-            case ["start", list(roots), list(prefixes), bool(everything), float(seconds), int(most_bytes)]:
+            case ["start", list(roots), list(prefixes), bool(everything), float(seconds), int(most_bytes), list(jobs)]:
                 trust = Trust(tuple(map(Path, roots)), tuple(prefixes), everything)
+                options = JobOptions.from_fields(jobs)
             case _:
                 raise RuntimeError("the daemon and its child are of different versions")
         enable(trust)
+        for name in options.preload:
+            preload(name)
         channel.write([framed(["ready"])])
-        Child(channel, start.segments[0].view.cast("q"), trust, Manners(seconds, most_bytes)).serve()
+        Child(channel, start.segments[0].view.cast("q"), trust, Manners(seconds, most_bytes, options)).serve()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         os._exit(1)  # the daemon is gone; nobody waits for what exit handlers would do
 
 
 @dataclass(frozen=True)
 class Manners:
-    """How long results may wait for others, and how large one may be."""
+    """How long results may wait for others, how large one may be, and what holds for jobs of RQ producers."""
 
     batch_seconds: float
     most_bytes: int
+    jobs: JobOptions
 
 
 class Child:
@@ -78,6 +84,7 @@ class Child:
         self._reporter = Reporter(channel, manners.batch_seconds)
         self._preparer = Preparer(trust)
         self._quick: set[str] = set()  # functions whose calls took less than SLOW_SECONDS on average
+        self._jobs = Jobs(manners.jobs, self._preparer, self._reporter, self._enter, manners.most_bytes)
 
     def serve(self) -> None:
         """Return at "quit"; raise EOFError when the daemon is gone."""
@@ -103,7 +110,7 @@ class Child:
             if not self._cursor[STOP]:
                 self._cursor[WORK] = number
                 self._enter(PREPARING)
-                run = self._run_chunk if work.is_chunk else self._run_plain
+                run = self._run_chunk if work.kind is Kind.CHUNK else self._jobs.run
                 run(number, work)
             self._reporter.add(["ended", number])  # calls without an outcome were not begun
             self._reporter.flush_if_late()
@@ -162,41 +169,11 @@ class Child:
 
         deliver(results, name, self._manners.most_bytes, send)
 
-    # --- a plain call of an RQ producer ----------------------------------------------------------
-
-    def _run_plain(self, number: int, work: Work) -> None:
-        self._reporter.flush()
-        seconds, error, envelope = self._call_plain(work)
-        self._enter(REPORTING)
-        try:
-            self._reporter.add(["returned", number, seconds, error, envelope])
-        except OSError as shortage:
-            error = f"{ResultError.__name__}: no memory for a result of {len(envelope):,} bytes: {shortage}"
-            self._reporter.add(["returned", number, seconds, error, b""])
-
-    def _call_plain(self, work: Work) -> tuple[float, str | None, bytes]:
-        started = time.perf_counter()
-        seconds = 0.0
-        try:
-            name, args, kwargs = plain_call_of(work.data, self._preparer.classes)
-            with SoftLimit(self._preparer.function(name), work.limit) as function:
-                self._enter(0)
-                started = time.perf_counter()
-                value = function(*args, **kwargs)
-                seconds = time.perf_counter() - started
-            self._enter(REPORTING)
-            envelope = Serializer.dumps(value)
-            if len(envelope) > self._manners.most_bytes:
-                what = f"the result of {name}"
-                raise TooLargeError(what, len(envelope), self._manners.most_bytes, RESULT_BYTES_SETTING)
-        except BaseException as error:
-            return seconds or time.perf_counter() - started, failure_of(error).traceback, b""
-        return seconds, None, envelope
-
 
 def _work(fields: list[Any], segments: list[Segment]) -> Work:
-    data, is_chunk, ranges, attempt, limit = fields
-    return Work("", data, is_chunk, tuple((start, stop) for start, stop in ranges), attempt, limit, tuple(segments))
+    data, kind, ranges, attempt, limit, job = fields
+    spans = tuple((start, stop) for start, stop in ranges)
+    return Work("", data, Kind(kind), spans, attempt, limit, tuple(segments), job and JobRef(*job))
 
 
 def _check_ranges(prepared: Prepared, work: Work) -> None:

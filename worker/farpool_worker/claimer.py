@@ -60,6 +60,7 @@ class Claimer:
         del self._rung[: len(rung)]
         got = len(claimed.tasks) + len(claimed.malformed)
         self._may_have_more = got >= most + len(rung) or claimed.dropped + claimed.quarantined > 0
+        self._suspended_until = 0.0
         if claimed.suspended:
             self._suspended_until, self._may_have_more = now + SUSPENDED_SECONDS, True
         if claimed.quarantined:
@@ -77,6 +78,15 @@ class Claimer:
     def is_dry(self) -> bool:
         """True when the last claim found the queues empty."""
         return not self._may_have_more and not self._rung
+
+    def look_again(self) -> None:
+        """RQ's code may have put a job back into its queue: a burst is not over."""
+        self._may_have_more = self._may_have_more or not self._waits
+
+    @property
+    def is_suspended(self) -> bool:
+        """True while `rq suspend` holds."""
+        return self._suspended_until > 0.0
 
     def reset(self) -> None:
         """After an outage: drop the connections; ids in doubt are put back by recovery."""

@@ -1,4 +1,4 @@
-"""`farpool worker`: options, environment, exit codes; then the daemon."""
+"""`farpool worker`: options, environment, exit codes."""
 
 import os
 import signal
@@ -9,17 +9,14 @@ from typing import Any
 import click
 
 from farpool_common.address import find_address, prefix_from
+from farpool_common.border import RQ_RESULT_SECONDS
 from farpool_common.errors import FarpoolError
 from farpool_common.exit_codes import exit_code
-from farpool_worker.blas import thread_limits
-from farpool_worker.log import log, start_logging
-from farpool_worker.memory import warm_settings
+from farpool_worker.job_options import JobOptions, RqOptions, border_of, formats
+from farpool_worker.log import start_logging
+from farpool_worker.serve import serve
 from farpool_worker.settings import WorkerSettings, default_name, lease_times, max_result_bytes
 from farpool_worker.slots import usable_slots
-
-SECRETS = ("FARPOOL_URL", "RQ_REDIS_URL", "REDIS_URL", "FARPOOL_KEY", "FARPOOL_PASSWORD_FILE")
-"""Not for children: task code holds no credentials of the queue (decision 4)."""
-
 
 URL_HELP = "Address of the server.  [default: FARPOOL_URL, RQ_REDIS_URL, REDIS_URL, localhost]"
 FOLDER = click.Path(exists=True, file_okay=False)
@@ -35,7 +32,15 @@ SECONDS, POSITIVE = click.FloatRange(0), click.FloatRange(0, min_open=True)
 @click.option("--allow", "allowed", multiple=True, metavar="PREFIX", help="Module whose functions may run, anywhere.")
 @click.option("--allow-any", is_flag=True, help="Any importable function may run, as with RQ.")
 @click.option("--allow-eviction", is_flag=True, help="Start though the server may evict queued tasks.")
+@click.option("--accept", default="msgpack", help="Formats of RQ jobs that run here: msgpack,json,pickle.")
 @click.option("-b", "--burst", is_flag=True, help="Exit when the queues are empty.")
+@click.option("-s", "--with-scheduler", is_flag=True, help="Promote scheduled jobs, under RQ's own locks.")
+@click.option("--max-jobs", type=click.IntRange(1), help="Exit after so many RQ jobs.")
+@click.option("--no-rq-jobs", is_flag=True, help="Refuse jobs that RQ's own code must run: callbacks and the like.")
+@click.option("--exception-handler", "handlers", multiple=True, metavar="NAME", help="RQ's: module.function.")
+@click.option("--results-ttl", type=int, default=RQ_RESULT_SECONDS, help="Seconds that RQ results are kept.")
+@click.option("--maintenance-interval", type=POSITIVE, default=600.0, help="Seconds between looks at RQ's registries.")
+@click.option("--preload", multiple=True, metavar="MODULE[:FUNCTION]", help="Imported, or called, in each process.")
 @click.option("--max-tasks-per-child", type=click.IntRange(1), help="Replace a process after so many calls.")
 @click.option("--max-idle-time", type=POSITIVE, help="Exit after so many idle seconds.")
 @click.option("--drain-seconds", type=SECONDS, default=30.0, help="What runs at SIGTERM may take so long.")
@@ -48,7 +53,7 @@ def worker(queues: tuple[str, ...], verbose: bool, **options: Any) -> None:
     try:
         settings = _settings(queues or ("default",), options)
         start_logging(settings.name, is_verbose=verbose)
-        code = _serve(settings)
+        code = serve(settings, keeps_secrets=settings.allow_any and settings.jobs.rq is not None)
     except FarpoolError as error:
         click.echo(f"farpool: {error}", err=True)
         code = exit_code(error)
@@ -58,11 +63,22 @@ def worker(queues: tuple[str, ...], verbose: bool, **options: Any) -> None:
 def _settings(queues: tuple[str, ...], options: dict[str, Any]) -> WorkerSettings:
     """Options and environment, read here and nowhere else.  Raises SettingsError."""
     slots = usable_slots(options["slots"])
-    return WorkerSettings(
-        address=find_address(options["url"], os.environ),
-        prefix=prefix_from(os.environ),
+    address, prefix = find_address(options["url"], os.environ), prefix_from(os.environ)
+    name = options["name"] or default_name()
+    rq = RqOptions(
+        url=address.url,
+        prefix=prefix,
+        worker=name,
         queues=queues,
-        name=options["name"] or default_name(),
+        result_seconds=options["results_ttl"],
+        maintenance_seconds=options["maintenance_interval"],
+        handlers=options["handlers"],
+    )
+    return WorkerSettings(
+        address=address,
+        prefix=prefix,
+        queues=queues,
+        name=name,
         slots=slots.count,
         slots_reason=slots.reason,
         roots=tuple(Path(path).resolve() for path in (*options["paths"], ".")),
@@ -75,23 +91,16 @@ def _settings(queues: tuple[str, ...], options: dict[str, Any]) -> WorkerSetting
         drain_seconds=options["drain_seconds"],
         connect_seconds=options["connect_seconds"],
         max_result_bytes=max_result_bytes(os.environ),
+        jobs=JobOptions(
+            accept=formats(options["accept"]),
+            rq=None if options["no_rq_jobs"] else rq,
+            preload=options["preload"],
+        ),
+        border=border_of(rq),
+        with_scheduler=options["with_scheduler"],
+        max_jobs=options["max_jobs"],
         times=lease_times(os.environ),
     )
-
-
-def _serve(settings: WorkerSettings) -> int:
-    address = settings.address
-    log.info("server %s (from %s)", address.masked, address.source)
-    threads = thread_limits(os.environ)
-    os.environ.update(threads.to_set)
-    os.environ.update(warm_settings(os.environ))
-    log.info("slots=%d (%s), %s", settings.slots, settings.slots_reason, threads)
-    for secret in SECRETS:
-        os.environ.pop(secret, None)
-    os.environ["FARPOOL_CHILD"] = "1"
-    from farpool_worker.daemon import Daemon  # after the environment: children inherit it
-
-    return Daemon(settings).run()
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """RQ's command channel: messages to this worker.  Whatever arrives there, the channel goes on working."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -10,6 +11,27 @@ from farpool_common.keys import Keys
 from farpool_worker.log import log
 
 _MOST_PER_TURN = 1000
+
+
+@dataclass(frozen=True)
+class StopJob:
+    """Stop a job, or only if it is this execution that runs here."""
+
+    job_id: str
+    execution: str | None = None
+
+
+@dataclass(frozen=True)
+class KillHorse:
+    """Kill the processes that have work, as if they had crashed."""
+
+
+@dataclass(frozen=True)
+class Shutdown:
+    """Drain and end."""
+
+
+Command = StopJob | KillHorse | Shutdown
 
 
 class Commands:
@@ -36,17 +58,17 @@ class Commands:
         number: int = self._subscription.connection._get_socket().fileno()  # redis-py has no public way to it
         return number
 
-    def jobs_to_stop(self) -> list[str]:
-        """Ids of the tasks that somebody asked to stop.  Raises an outage."""
+    def received(self) -> list[Command]:
+        """What somebody asked for.  Raises an outage."""
         found = []
         with translated(self._place):
             for _ in range(_MOST_PER_TURN):
                 message = self._subscription.get_message(timeout=0)
                 if message is None and not self._subscription.connection.can_read(timeout=0):
                     break
-                task_id = _job_to_stop(message)
-                if task_id is not None:
-                    found.append(task_id)
+                command = _command(message)
+                if command is not None:
+                    found.append(command)
         return found
 
     def close(self) -> None:
@@ -56,15 +78,21 @@ class Commands:
             self._subscription = None
 
 
-def _job_to_stop(message: Any) -> str | None:
-    """The id in a `stop-job` command; None for anything else, which is counted as junk in the log."""
+def _command(message: Any) -> Command | None:
+    """What RQ's `send_..._command` functions publish; None for anything else, which is told in the log."""
     if message is None or message.get("type") != "message":
         return None
     try:
-        command = json.loads(message["data"])
-        if command["command"] == "stop-job" and isinstance(command["job_id"], str):
-            return str(command["job_id"])
-    except (ValueError, TypeError, KeyError, RecursionError):
+        match json.loads(message["data"]):
+            case {"command": "stop-execution", "job_id": str(job), "execution_id": str(execution)}:
+                return StopJob(job, execution)
+            case {"command": "stop-job", "job_id": str(job)}:
+                return StopJob(job)
+            case {"command": "kill-horse"}:
+                return KillHorse()
+            case {"command": "shutdown"}:
+                return Shutdown()
+    except (ValueError, RecursionError):
         pass
     log.warning("ignored a message on the command channel: %.100r", message.get("data"))
     return None

@@ -6,36 +6,41 @@ and `transfer` (large buffers).  They talk to the loop through its wakeup pipe o
 """
 
 import os
+import signal
 import socket
+import sys
 import time
 from datetime import UTC, datetime
 from multiprocessing.connection import wait
-from typing import Any
+from typing import Any, assert_never
 
 from farpool_common.backoff import Backoff
 from farpool_common.broker import Task, WorkerBroker
-from farpool_common.errors import ServerError, WorkerLostError
+from farpool_common.errors import NotPlainError, ServerError, WorkerLostError
 from farpool_common.keys import Keys
 from farpool_common.trust import Trust
 from farpool_worker.claimer import Claimer
-from farpool_worker.commands import Commands
-from farpool_worker.dispatch import STUCK_SECONDS, ahead, batches
+from farpool_worker.commands import Command, Commands, KillHorse, Shutdown, StopJob
+from farpool_worker.dispatch import STUCK_SECONDS, ahead, batches, work_of
 from farpool_worker.drain import Drain, Holdings, give_back, send_results, unsaid
+from farpool_worker.events import Settled
+from farpool_worker.job_ends import JobEnds
 from farpool_worker.lease import Lease
 from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
+from farpool_worker.maintenance import Maintenance
 from farpool_worker.membership import Membership
 from farpool_worker.orphans import reap_orphans
 from farpool_worker.outbox import Outbox
 from farpool_worker.pool import Pool, PoolOptions
-from farpool_worker.results import Results, canceled
+from farpool_worker.results import Results
 from farpool_worker.runtimes import Runtimes
 from farpool_worker.settings import WorkerSettings
 from farpool_worker.signals import StopRequests
 from farpool_worker.threads import Background
 from farpool_worker.transfer import Fetch, Transfer
 from farpool_worker.wakeup import Wakeup
-from farpool_worker.work import Work
+from farpool_worker.work import MAINTENANCE
 
 EXIT_OK, EXIT_UNEXPECTED, EXIT_UNREACHABLE, EXIT_NO_SLOT, EXIT_BURST_FAILED = 0, 1, 69, 70, 75
 
@@ -55,20 +60,22 @@ class Daemon:
         self._pool = Pool(_pool_options(settings))
         self._outbox = Outbox(self._broker)
         self._transfer = Transfer(self._new_broker().payloads, self._wakeup.ring)
-        self._results = Results(settings.name, self._ledger, self._outbox, self._transfer, self._runtimes)
+        self._jobs = JobEnds(self._ledger, self._outbox, has_rq=settings.jobs.rq is not None)
+        self._results = Results(settings.name, self._ledger, self._outbox, self._transfer, self._jobs, self._runtimes)
         self._claimer = Claimer(self._broker, waits=not settings.is_burst)
         self._commands = Commands(self._broker.client, self._keys, settings.name, self._broker.place)
         self._lease = Lease(self._lease_broker, self._ledger, settings.times, self._info, self._wakeup.ring)
         self._membership = Membership(self._broker, self._lease, settings, self._stop_requests)
         self._drain = Drain(settings.drain_seconds, self._stop_requests, self._holdings())
         self._backoff, self._retry_at = Backoff(), 0.0
+        self._maintenance = Maintenance(settings.jobs.rq)
         self._is_init = os.getpid() == 1
         self._active_at = self._dispatched_at = time.monotonic()
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
 
     def _new_broker(self) -> WorkerBroker:
         settings = self._settings
-        return WorkerBroker(settings.address.url, settings.name, settings.queues, self._keys)
+        return WorkerBroker(settings.address.url, settings.name, settings.queues, self._keys, settings.border)
 
     def _holdings(self) -> Holdings:
         return Holdings(self._broker, self._pool, self._ledger, self._outbox, self._claimer, self._results)
@@ -82,12 +89,23 @@ class Daemon:
             self._membership.join()
             self._background.start("lease", self._lease.run)
             self._background.start("transfer", self._transfer.run)
+            if self._settings.with_scheduler:
+                self._schedule()
             log.info("%s: %s on %s", self._settings.name, server, ", ".join(self._settings.queues))
             while not self._is_over():
                 self._turn()
             return self._exit_code()
         finally:
             self._close()
+
+    def _schedule(self) -> None:
+        from farpool_worker.rq.scheduler import Scheduler  # RQ is loaded only where it is used
+
+        scheduler = Scheduler(self._settings.address.url, self._settings.queues)
+        if self._settings.is_burst:
+            scheduler.promote_once()
+        else:
+            self._background.start("scheduler", scheduler.run)
 
     # --- start and end ---------------------------------------------------------------------------
 
@@ -113,6 +131,11 @@ class Daemon:
             return self._drain.is_over(time.monotonic())
         if len(self._ledger) or len(self._outbox):
             return False
+        if self._allowance() <= 0:
+            return True
+        if self._settings.is_burst and self._claimer.is_suspended:
+            log.warning("suspended in burst mode: jobs may be left in the queues")
+            return True
         idle = time.monotonic() - self._active_at
         limit = self._settings.max_idle_seconds
         return (self._settings.is_burst and self._claimer.is_dry) or (limit is not None and idle >= limit)
@@ -126,7 +149,7 @@ class Daemon:
         if len(self._outbox):
             log.error("the server took no results until the end; others will run those tasks again")
             return EXIT_UNREACHABLE
-        if self._settings.is_burst and self._results.failed_calls:
+        if self._settings.is_burst and self._results.failed_calls + self._jobs.failed:
             return EXIT_BURST_FAILED
         return EXIT_OK
 
@@ -139,6 +162,8 @@ class Daemon:
             reap_orphans()
         for event in self._pool.handle(ready):
             self._results.react(event)
+            if isinstance(event, Settled):
+                self._claimer.look_again()
         for event in self._pool.tick(time.monotonic()):
             self._results.react(event)
         for moved in self._transfer.moved():
@@ -172,6 +197,7 @@ class Daemon:
             limits.append(max(0.0, self._active_at + self._settings.max_idle_seconds - now))
         if not self._commands.is_open and now >= self._retry_at:
             limits.append(0.0)
+        limits.append(self._maintenance.due_in(now))
         known = [limit for limit in limits if limit is not None]
         return max(0.0, min(known)) if known else None
 
@@ -186,7 +212,7 @@ class Daemon:
         try:
             self._claimer.hear(ready, now)
             self._hear_commands(ready)
-            send_results(self._outbox, self._ledger)
+            send_results(self._outbox, self._ledger, self._jobs)
             if self._stuck_in(now) == 0.0:
                 give_back(self._broker, self._ledger, self._could_go())
             self._claim(now)
@@ -205,19 +231,31 @@ class Daemon:
         if not self._commands.is_open:
             self._commands.open()
         elif self._commands in ready:
-            for task_id in self._commands.jobs_to_stop():
-                self._stop_task(task_id)
+            for command in self._commands.received():
+                self._obey(command)
 
-    def _stop_task(self, task_id: str) -> None:
-        held = self._ledger.get(task_id)
-        if held is None:
-            return
-        log.info("task %s is stopped on request", task_id)
+    def _obey(self, command: Command) -> None:
+        match command:
+            case StopJob(job_id, execution):
+                held = self._ledger.get(job_id)
+                if held is not None and execution in (None, held.task.execution):
+                    self._stop_task(held)
+            case KillHorse():
+                self._pool.kill_busy()
+            case Shutdown():
+                signal.raise_signal(signal.SIGINT)  # RQ's own way: a second one does not wait
+            case _:
+                assert_never(command)
+
+    def _stop_task(self, held: Held) -> None:
+        if held.errand is not None or held.is_settling or held.stage is Stage.ENDING:
+            return  # it has run
+        log.info("task %s is stopped on request", held.task.id)
         held.is_canceled = True
         if held.stage is Stage.SENT:
-            self._pool.kill(task_id)
-        elif held.stage is not Stage.ENDING:
-            self._results.fail_rest(held, canceled(held.task))
+            self._pool.kill(held.task.id)
+        else:
+            self._results.stop(held)
 
     def _claim(self, now: float) -> None:
         if self._drain.is_on:
@@ -225,16 +263,21 @@ class Daemon:
         claimed = self._claimer.claim(self._capacity(), now)
         for task in claimed.tasks:
             self._accept(task)
+        surplus = -self._allowance()
+        if surplus > 0:  # several doorbells rang at once
+            give_back(self._broker, self._ledger, self._could_go()[-surplus:])
         for malformed in claimed.malformed:
             self._results.refuse(malformed)
             self._broker.quarantine(malformed)
         if claimed.malformed:
-            send_results(self._outbox, self._ledger)
+            send_results(self._outbox, self._ledger, self._jobs)
 
     def _accept(self, task: Task) -> None:
         self._active_at = time.monotonic()
         held = self._ledger.add(task)
-        if task.abandons > task.retries:
+        if self._settings.jobs.rq is None and not task.plain.success:
+            self._results.fail_rest(held, NotPlainError())
+        elif task.abandons > task.retries:
             error = WorkerLostError(f"its worker was lost {task.abandons} times; it may kill what runs it")
             self._results.fail_rest(held, error)
         elif held.stage is Stage.FETCHING:
@@ -246,7 +289,12 @@ class Daemon:
         room = len(self._pool.idle())
         if self._stuck_in(time.monotonic()) != 0.0:
             room += ahead(self._results.task_seconds, self._settings.slots)
-        return max(0, room - waiting)
+        return max(0, min(room - waiting, self._allowance()))
+
+    def _allowance(self) -> int:
+        """How many jobs may still be taken, before the number that the user set is reached."""
+        most = self._settings.max_jobs
+        return sys.maxsize if most is None else most - self._jobs.ended - len(self._ledger)
 
     def _could_go(self) -> list[Held]:
         """Waiting tasks that another host may as well run; not those whose lost calls are counted here."""
@@ -264,16 +312,21 @@ class Daemon:
 
     def _dispatch(self) -> None:
         idle = self._pool.idle()
-        if not idle or not self._ledger.ready() or self._drain.is_on:
+        if idle and self._maintenance.is_due(time.monotonic()) and not self._drain.is_on:
+            self._pool.send(idle.pop(), [MAINTENANCE])
+        ready = self._ledger.ready()
+        if self._drain.is_on:  # nothing begins any more, but jobs that have run are ended
+            ready = [held for held in ready if held.errand is not None]
+        if not idle or not ready:
             return
-        for slot, batch in zip(idle, batches(self._ledger.ready(), len(idle), self._runtimes), strict=False):
+        for slot, batch in zip(idle, batches(ready, len(idle), self._runtimes), strict=False):
             self._ledger.sent(batch)
-            self._pool.send(slot, [_work(held) for held in batch])
+            self._pool.send(slot, [work_of(held) for held in batch])
             self._active_at = self._dispatched_at = time.monotonic()
 
     def _taken_away(self, task_id: str) -> None:
         held = self._ledger.get(task_id)
-        if held is None or held.stage is Stage.ENDING:
+        if held is None or held.is_settling or held.stage is Stage.ENDING:
             return  # its finish will be refused, or was accepted just now
         log.warning("task %s was taken away: its lease had lapsed", task_id)
         if held.stage is Stage.SENT:
@@ -299,20 +352,9 @@ class Daemon:
             "queues": ",".join(self._settings.queues),
             "reason": self._settings.slots_reason,
             "started_at": self._started_at,
+            "accept": ",".join(self._settings.jobs.accept),
+            "state": "suspended" if self._claimer.is_suspended else "busy" if len(self._ledger) else "idle",
         }
-
-
-def _work(held: Held) -> Work:
-    task = held.task
-    return Work(
-        id=task.id,
-        data=task.data,
-        is_chunk=task.reply is not None,
-        ranges=held.remaining,
-        attempt=task.attempt,
-        limit=task.limit,
-        segments=tuple(held.segments),
-    )
 
 
 def _pool_options(settings: WorkerSettings) -> PoolOptions:
@@ -322,4 +364,5 @@ def _pool_options(settings: WorkerSettings) -> PoolOptions:
         max_calls_per_child=settings.max_tasks_per_child,
         max_result_bytes=settings.max_result_bytes,
         start_method=settings.start_method,
+        jobs=settings.jobs,
     )

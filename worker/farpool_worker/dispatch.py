@@ -1,4 +1,4 @@
-"""Which waiting tasks go to which idle slot, and how many tasks to claim ahead.
+"""Which waiting tasks go to which idle slot and as what, and how many tasks to claim ahead.
 
 Small tasks travel to a child in batches worth a few milliseconds of measured run time; a function that
 was never measured goes alone, so that no long task holds others up behind it.
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from farpool_common.task import count
 from farpool_worker.ledger import Held
 from farpool_worker.runtimes import Runtimes
+from farpool_worker.work import JobRef, Kind, Work
 
 BATCH_SECONDS = 0.005
 """Run time in one message to a child: forty times what the message costs (0.1 ms)."""
@@ -20,6 +21,9 @@ may be idle (guess)."""
 MOST_IN_BATCH = 64
 MOST_AHEAD = 64
 """Tasks claimed ahead per slot, at most: what is claimed here cannot run elsewhere (guess)."""
+
+RQ_PATIENCE_SECONDS = 60.0
+"""RQ's own worker kills a job so long after its time was up."""
 
 
 def batches(ready: Sequence[Held], slots: int, runtimes: Runtimes) -> list[list[Held]]:
@@ -52,7 +56,7 @@ def _batch(ready: Sequence[Held], at: int, most: int, runtimes: Runtimes) -> lis
 def expected_seconds(held: Held, runtimes: Runtimes) -> float | None:
     """Expected run time of a task's remaining calls; None when the function is unknown or a call was lost."""
     mean = runtimes.mean(held.task.label)
-    if mean is None or held.losses:
+    if mean is None or held.losses or held.errand:
         return None
     return mean * count(held.remaining)
 
@@ -65,3 +69,27 @@ def ahead(task_seconds: float | None, slots: int) -> int:
     if task_seconds is None or task_seconds > 2 * BATCH_SECONDS:
         return 0
     return slots * max(1, min(MOST_AHEAD, int(2 * BATCH_SECONDS / max(task_seconds, 1e-6))))
+
+
+def work_of(held: Held) -> Work:
+    """What a child is asked to do with a task."""
+    task, errand = held.task, held.errand
+    return Work(
+        id=task.id,
+        data=task.data if errand is None else errand.data,
+        kind=_kind(held),
+        ranges=held.remaining,
+        attempt=task.attempt,
+        limit=task.limit if errand is None else None,
+        segments=tuple(held.segments),
+        job=None if task.reply is not None else JobRef(task.id, task.queue, task.execution, task.plain.failure),
+        patience=0.0 if task.reply is not None else RQ_PATIENCE_SECONDS,
+    )
+
+
+def _kind(held: Held) -> Kind:
+    if held.errand is not None:
+        return held.errand.kind
+    if held.task.reply is not None:
+        return Kind.CHUNK
+    return Kind.CALL if held.task.plain.success else Kind.PERFORM

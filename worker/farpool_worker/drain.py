@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from farpool_common.broker import WorkerBroker
 from farpool_worker.claimer import Claimer
+from farpool_worker.job_ends import JobEnds
 from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
 from farpool_worker.outbox import Outbox
@@ -83,14 +84,15 @@ class Drain:
     def _release(self) -> None:
         """Put back what no child has."""
         self._holdings.claimer.stop()
-        send_results(self._holdings.outbox, self._holdings.ledger)
+        send_results(self._holdings.outbox, self._holdings.ledger, self._holdings.results.jobs)
         waiting = unsaid(self._holdings.ledger, self._holdings.outbox)
         give_back(self._holdings.broker, self._holdings.ledger, waiting)
 
 
 def unsaid(ledger: Ledger, outbox: Outbox) -> list[Held]:
-    """Waiting tasks, but for those whose outcomes must reach Redis before they may go elsewhere."""
-    return [held for held in ledger.in_stage(Stage.READY, Stage.FETCHING) if not outbox.has(held.task.id)]
+    """Waiting tasks, but for those that have run and whose outcomes must reach Redis."""
+    waiting = ledger.in_stage(Stage.READY, Stage.FETCHING)
+    return [held for held in waiting if held.errand is None and not outbox.has(held.task.id)]
 
 
 def give_back(broker: WorkerBroker, ledger: Ledger, waiting: Sequence[Held]) -> None:
@@ -100,12 +102,14 @@ def give_back(broker: WorkerBroker, ledger: Ledger, waiting: Sequence[Held]) -> 
         ledger.remove(held)
 
 
-def send_results(outbox: Outbox, ledger: Ledger) -> None:
+def send_results(outbox: Outbox, ledger: Ledger, jobs: JobEnds) -> None:
     """Send what waits, and let go of the tasks that are over.  Raises an outage."""
     sent = outbox.flush()
     for task_id in (*sent.ended, *sent.stale):
         held = ledger.get(task_id)
         if held is not None:
             ledger.remove(held)
+    for end in sent.not_plain:
+        jobs.not_plain(end)
     if sent.stale:
         log.warning("%d results were refused: their tasks belong to other workers now", len(sent.stale))

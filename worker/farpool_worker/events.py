@@ -32,6 +32,22 @@ class Returned:
 
 
 @dataclass(frozen=True)
+class Settling:
+    """RQ's own code has begun to end a job in a child: its lease may be gone any moment."""
+
+    work_id: str
+
+
+@dataclass(frozen=True)
+class Settled:
+    """RQ's own code is through with a job."""
+
+    work_id: str
+    seconds: float
+    has_failed: bool
+
+
+@dataclass(frozen=True)
 class Ended:
     """The child is through with a piece of work; `unstarted` calls are given back."""
 
@@ -61,4 +77,4 @@ class Crashed:
     preparing: bool = False
 
 
-Event = Progress | Returned | Ended | Crashed
+Event = Progress | Returned | Settling | Settled | Ended | Crashed

@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
@@ -36,11 +36,12 @@ class Launcher:
     _owns_tracker = False
     _folder: str | None = None
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, preload: Sequence[str] = ()) -> None:
+        """`preload`: modules that the template imports besides, so that children start with them."""
         # Never "fork": the daemon has threads, and a child must not inherit its sockets.
         if method not in START_METHODS:
             raise SettingsError(f"start method {method!r}: it is one of {', '.join(START_METHODS)}")
-        self.method = method
+        self.method, self._preload = method, ["farpool_worker.template", *preload]
         self._context: Any = multiprocessing.get_context(method)
         if Launcher._open == 0:
             Launcher._owns_tracker, Launcher._folder = _tracker_fd() is None, _own_folder()
@@ -54,7 +55,7 @@ class Launcher:
         process = self._context.Process(target=child.main, args=(theirs,), name=name, daemon=False)
         try:
             if self.method == "forkserver":
-                self._context.set_forkserver_preload(["farpool_worker.template"])
+                self._context.set_forkserver_preload(self._preload)
             with _hidden_main():
                 process.start()
         except BaseException:

@@ -19,6 +19,12 @@ RQ_RENEWAL_SECONDS = 30.0
 STRAY_MS = 2000
 """An id that a doorbell moved and nobody claimed for this long is put back."""
 
+STOCK_MS = 60_000
+"""The same for an id that a stock RQ worker took: its own worker may be slow; RQ waits as long."""
+
+MOST_AT_ONCE = 100
+"""Tasks that one call takes over, so that it stalls nobody for long."""
+
 HOST_RECORD_SECONDS = 120
 
 
@@ -46,6 +52,7 @@ class Lease:
         self._info, self._on_lost = info, on_lost
         self._lost: deque[str] = deque()
         self._unknown: frozenset[str] = frozenset()
+        self._missing: frozenset[str] = frozenset()
         self._renewed_rq_at = time.monotonic()
         self._sweep_at = time.monotonic() + random.uniform(0, times.sweep)
 
@@ -72,8 +79,9 @@ class Lease:
         """One heartbeat.  Raises an outage."""
         now = time.monotonic()
         renew_rq = now - self._renewed_rq_at >= RQ_RENEWAL_SECONDS
+        tasks = self._ledger.tasks()
         beat = self._broker.heartbeat(
-            self._ledger.tasks(),
+            tasks,
             self._info(),
             lease_ms=int(self._times.lease * 1000),
             keep=HOST_RECORD_SECONDS,
@@ -81,10 +89,16 @@ class Lease:
         )
         if renew_rq:
             self._renewed_rq_at = now
-        if beat.lost:
-            self._lost.extend(member.partition(":")[0] for member in beat.lost)
-            self._on_lost()
+        self._note_lost(beat.lost, {task.member for task in tasks if task.reply is None})
         self._disown(beat.held)
+
+    def _note_lost(self, lost: frozenset[str], jobs: set[str]) -> None:
+        """Tell of what was taken away; of RQ's jobs at the second beat, for RQ's own code may just end one."""
+        sure = {member for member in lost if member not in jobs or member in self._missing}
+        self._missing = lost
+        if sure:
+            self._lost.extend(member.partition(":")[0] for member in sure)
+            self._on_lost()
 
     def _disown(self, held: frozenset[str]) -> None:
         """Give back what Redis says is ours and we have not heard of for two beats in a row."""
@@ -103,9 +117,14 @@ class Lease:
         self.sweep()
 
     def sweep(self) -> None:
-        """One pass over lapsed leases.  Raises an outage."""
-        recovered = self._broker.recover(grace_ms=int(self._times.grace * 1000), stray_ms=STRAY_MS)
-        for name in recovered.dead:
-            log.warning("worker %s is gone: its lease lapsed", name)
-        if recovered.tasks or recovered.put_back:
-            log.warning("%d tasks of lost workers wait again", recovered.tasks + recovered.put_back)
+        """Take over all that lapsed.  Raises an outage."""
+        tasks = MOST_AT_ONCE
+        while tasks >= MOST_AT_ONCE:
+            recovered = self._broker.recover(
+                grace_ms=int(self._times.grace * 1000), stray_ms=STRAY_MS, stock_ms=STOCK_MS, most=MOST_AT_ONCE
+            )
+            tasks = recovered.tasks
+            for name in recovered.dead:
+                log.warning("worker %s is gone: its lease lapsed", name)
+            if tasks or recovered.put_back:
+                log.warning("%d tasks of lost workers wait again", tasks + recovered.put_back)

@@ -12,6 +12,7 @@ from enum import Enum, auto
 
 from farpool_common.task import Ranges, Task, without
 from farpool_worker.store import Segment
+from farpool_worker.work import Kind
 
 
 class Stage(Enum):
@@ -23,9 +24,18 @@ class Stage(Enum):
     ENDING = auto()
 
 
+@dataclass(frozen=True)
+class Errand:
+    """How RQ's own code shall end a job: its kind, and its encoded result or the text of its failure."""
+
+    kind: Kind
+    data: bytes
+
+
 @dataclass
 class Held:
-    """One held task.  `remaining` are the calls without an outcome."""
+    """One held task.  `remaining` are the calls without an outcome.  `errand`: the job has run, and its end is
+    left to RQ's own code.  `is_settling`: that code is at it, so that the lease may be gone any moment."""
 
     task: Task
     remaining: Ranges
@@ -35,6 +45,8 @@ class Held:
     seconds: float = 0.0
     sent_at: float = 0.0
     is_canceled: bool = False
+    errand: Errand | None = None
+    is_settling: bool = False
 
     def close(self) -> None:
         """Let go of the arguments' memory."""
@@ -105,6 +117,12 @@ class Ledger:
         if held.stage is Stage.SENT:
             held.stage = Stage.READY
             self._ready.appendleft(held)
+
+    def left_to_rq(self, held: Held, errand: Errand) -> None:
+        """A child shall have RQ's own code end this job, before all others."""
+        self.unready(held)
+        held.errand, held.remaining, held.stage = errand, ((0, 1),), Stage.READY
+        self._ready.appendleft(held)
 
     def unready(self, held: Held) -> None:
         """The task no longer waits for a slot."""

@@ -8,9 +8,9 @@ first outcome of a call), finishing twice is recognised by the execution's id.  
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from enum import Enum, auto
 
-from farpool_common.broker import OUTAGES, Delivery, Finish, Malformed, Task, WorkerBroker
+from farpool_common.broker import OUTAGES, Delivery, Finish, JobEnd, Task, WorkerBroker, Written
 from farpool_common.errors import ServerError, ServerRefusedError
 from farpool_common.payload import Part
 from farpool_worker.log import log
@@ -39,26 +39,17 @@ class Closing:
     task: Task
 
 
-@dataclass
-class PlainEnd:
-    """The end of a job of an RQ producer: its encoded result, or the traceback of its failure."""
-
-    task: Task | Malformed
-    started: datetime
-    seconds: float
-    result: bytes | None = None
-    error: str | None = None
-
-
-Outgoing = Outcomes | Closing | PlainEnd
+Outgoing = Outcomes | Closing | JobEnd
 
 
 @dataclass(frozen=True)
 class Sent:
-    """What a flush achieved: tasks that are over, and tasks whose lease is somebody else's."""
+    """What a flush achieved: tasks that are over, tasks whose lease is somebody else's, and ends of jobs that
+    RQ's own code must write, because other jobs depend on them."""
 
     ended: Sequence[str] = ()
     stale: Sequence[str] = ()
+    not_plain: Sequence[JobEnd] = ()
 
 
 class Outbox:
@@ -87,15 +78,18 @@ class Outbox:
         """Send what can be sent.  Raises an outage and keeps what was not confirmed."""
         ended: list[str] = []
         stale: list[str] = []
+        not_plain: list[JobEnd] = []
         while True:
             batch = self._next_batch()
             if not batch:
-                return Sent(ended, stale)
-            for item, accepted in zip(batch, self._send_or_split(batch), strict=True):
+                return Sent(ended, stale, not_plain)
+            for item, written in zip(batch, self._send_or_split(batch), strict=True):
                 self._confirm(item)
-                if not accepted:
+                if not written:
                     stale.append(item.task.id)
                     self.drop(item.task.id)
+                elif isinstance(item, JobEnd) and written is Written.NOT_PLAIN:
+                    not_plain.append(item)
                 elif not isinstance(item, Outcomes) or item.is_last:
                     ended.append(item.task.id)
 
@@ -107,8 +101,8 @@ class Outbox:
             if batch and _kind(item) is not _kind(batch[0]):
                 continue
             batch.append(item)
-            size += len(item.envelope) if isinstance(item, Outcomes) else 0
-            if len(batch) >= MOST_ITEMS or size >= MOST_BYTES or isinstance(item, PlainEnd):
+            size += _size(item)
+            if len(batch) >= MOST_ITEMS or size >= MOST_BYTES:
                 break
         return batch
 
@@ -118,7 +112,7 @@ class Outbox:
             if not isinstance(head, Outcomes) or head.parts is not None:
                 yield head
 
-    def _send_or_split(self, batch: Sequence[Outgoing]) -> list[bool]:
+    def _send_or_split(self, batch: Sequence[Outgoing]) -> Sequence[bool | Written]:
         """Send a batch; if the server finds fault with something in it, each result alone.
 
         What it refuses even then (its reply key was spoiled, say) is given up, so that nothing else waits
@@ -136,19 +130,16 @@ class Outbox:
                 return [False]
         return [self._send_or_split([item])[0] for item in batch]
 
-    def _send(self, batch: Sequence[Outgoing]) -> list[bool]:
-        match batch[0]:
-            case PlainEnd() as end:
-                return [self._send_plain(end)]
-            case Outcomes(is_last=False):
+    def _send(self, batch: Sequence[Outgoing]) -> Sequence[bool | Written]:
+        match _kind(batch[0]):
+            case _Kind.SUCCESSES:
+                return self._broker.succeed([item for item in batch if isinstance(item, JobEnd)])
+            case _Kind.FAILURES:
+                return self._broker.fail([item for item in batch if isinstance(item, JobEnd)])
+            case _Kind.DELIVERIES:
                 return self._broker.deliver([_delivery(item) for item in batch if isinstance(item, Outcomes)])
-            case _:
-                return self._broker.finish([_finish(item) for item in batch if not isinstance(item, PlainEnd)])
-
-    def _send_plain(self, end: PlainEnd) -> bool:
-        if end.error is not None or isinstance(end.task, Malformed):
-            return self._broker.fail(end.task, end.error or "", end.started, end.seconds)
-        return self._broker.succeed(end.task, end.result, end.started, end.seconds)
+            case _Kind.FINISHES:
+                return self._broker.finish([_finish(item) for item in batch if not isinstance(item, JobEnd)])
 
     def _confirm(self, item: Outgoing) -> None:
         items = self._waiting.get(item.task.id)
@@ -158,10 +149,29 @@ class Outbox:
                 del self._waiting[item.task.id]
 
 
-def _kind(item: Outgoing) -> object:
-    if isinstance(item, PlainEnd):
-        return PlainEnd
-    return Delivery if isinstance(item, Outcomes) and not item.is_last else Finish
+class _Kind(Enum):
+    """What travels together: one kind, one script."""
+
+    SUCCESSES = auto()
+    FAILURES = auto()
+    DELIVERIES = auto()
+    FINISHES = auto()
+
+
+def _kind(item: Outgoing) -> _Kind:
+    if isinstance(item, JobEnd):
+        return _Kind.SUCCESSES if item.error is None else _Kind.FAILURES
+    return _Kind.DELIVERIES if isinstance(item, Outcomes) and not item.is_last else _Kind.FINISHES
+
+
+def _size(item: Outgoing) -> int:
+    match item:
+        case Outcomes():
+            return len(item.envelope)
+        case JobEnd():
+            return len(item.result or b"") + len(item.error or "")
+        case _:
+            return 0
 
 
 def _delivery(item: Outcomes) -> Delivery:

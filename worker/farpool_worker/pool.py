@@ -11,13 +11,14 @@ import atexit
 import signal
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from farpool_common.trust import Trust
 from farpool_worker.child_process import ChildProcess, Stage
 from farpool_worker.events import Crashed, Event
 from farpool_worker.forkserver import Launcher
+from farpool_worker.job_options import JobOptions
 from farpool_worker.oom import OomWatch
 from farpool_worker.work import Work
 
@@ -43,6 +44,7 @@ class PoolOptions:
     batch_ms: float = 2.0
     max_result_bytes: int = 2 * 1024**3
     start_method: str = "forkserver"  # or "spawn"
+    jobs: JobOptions = field(default_factory=JobOptions)
 
 
 def restart_delay(crashes: int) -> float:
@@ -71,7 +73,8 @@ class Pool:
 
     def start(self) -> None:
         """Start the template process and a child for each slot.  Those which fail are tried again by `tick`."""
-        self._launcher = Launcher(self._options.start_method)
+        rq = ["farpool_worker.rq.errands"] if self._options.jobs.rq else []
+        self._launcher = Launcher(self._options.start_method, rq)
         # Else an end of the program without `close` would wait for children that wait for us.
         atexit.register(self.close, kill=True)
         self._fill(time.monotonic())
@@ -143,6 +146,12 @@ class Pool:
         """
         return any(child.cancel(work_id) for child in self._children() if child.holds(work_id))
 
+    def kill_busy(self) -> None:
+        """Kill all children that have work, as if they had crashed."""
+        for child in self._children():
+            if child.stage is Stage.BUSY:
+                child.kill("was killed on request")
+
     def pids(self) -> dict[int, int]:
         """Process of each slot that has one."""
         return {number: slot.child.pid for number, slot in enumerate(self._slots) if slot.child is not None}
@@ -186,7 +195,7 @@ class Pool:
         options, trust = self._options, self._options.trust
         roots = [str(root) for root in trust.roots]
         names = [roots, list(trust.prefixes), trust.everything]
-        return ["start", *names, options.batch_ms / 1000, options.max_result_bytes]
+        return ["start", *names, options.batch_ms / 1000, options.max_result_bytes, options.jobs.fields()]
 
     def _settle(self, now: float) -> None:
         """Draw the consequences: free the slots of children that are gone, let those go that have done enough."""

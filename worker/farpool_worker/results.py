@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import assert_never
 
-from farpool_common.broker import Malformed, Task
+from farpool_common.broker import JobEnd, Malformed, Task
 from farpool_common.errors import FarpoolError, MalformedTaskError, TaskTimeoutError, WorkerLostError
 from farpool_common.task import Ranges
-from farpool_worker.events import Crashed, Ended, Event, Progress, Returned
+from farpool_worker.events import Crashed, Ended, Event, Progress, Returned, Settled, Settling
+from farpool_worker.job_ends import JobEnds
 from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
 from farpool_worker.losses import failed_outcome, failed_outcomes
-from farpool_worker.outbox import Closing, Outbox, Outcomes, PlainEnd
+from farpool_worker.outbox import Closing, Outbox, Outcomes
 from farpool_worker.runtimes import Runtimes
 from farpool_worker.store import Segment
 from farpool_worker.transfer import Fetched, Moved, Store, Stored, Transfer
@@ -21,9 +22,18 @@ from farpool_worker.transfer import Fetched, Moved, Store, Stored, Transfer
 class Results:
     """Main loop only."""
 
-    def __init__(self, host: str, ledger: Ledger, outbox: Outbox, transfer: Transfer, runtimes: Runtimes) -> None:
+    def __init__(
+        self,
+        host: str,
+        ledger: Ledger,
+        outbox: Outbox,
+        transfer: Transfer,
+        jobs: JobEnds,
+        runtimes: Runtimes,
+    ) -> None:
         self._host, self._ledger, self._outbox = host, ledger, outbox
-        self._transfer, self._runtimes = transfer, runtimes
+        self._transfer, self.jobs = transfer, jobs
+        self._runtimes = runtimes
         self.failed_calls = 0
         self.task_seconds: float | None = None
         self.is_handing_back = False
@@ -38,6 +48,11 @@ class Results:
                 self._progress(event)
             case Returned():
                 self._returned(event)
+            case Settling(work_id):
+                self.jobs.settling(work_id)
+            case Settled(work_id, seconds, has_failed):
+                self._note_job(work_id, seconds, has_failed)
+                self.jobs.settled(work_id)
             case Ended(work_id, _):
                 held = self._ledger.get(work_id)
                 if held is not None and held.remaining:
@@ -69,15 +84,25 @@ class Results:
             self._outbox.add(Outcomes(task.stand_in(), failed_outcome(error, call), call, is_last=True))
             return
         text = f"{MalformedTaskError.__name__}: {error}"
-        self._outbox.add(PlainEnd(task, datetime.now(UTC), 0.0, error=text))
+        self._outbox.add(JobEnd(task, datetime.now(UTC), error=text, at_once=True))
+
+    def stop(self, held: Held) -> None:
+        """A task that no child has was stopped on request."""
+        if held.task.reply is None:
+            self.jobs.stop(held)
+        else:
+            self.fail_rest(held, canceled(held.task))
 
     def fail_rest(self, held: Held, error: FarpoolError) -> None:
         """Every call without an outcome fails with `error`; the task is over."""
-        self._fail(held, held.remaining, error)
+        if held.task.reply is None:
+            self.jobs.fail(held, error)
+        else:
+            self._fail(held, held.remaining, error)
 
     def _given_back(self, held: Held) -> None:
-        if held.is_canceled:
-            self.fail_rest(held, canceled(held.task))
+        if held.is_canceled and held.errand is None:
+            self.stop(held)
         else:
             self._ledger.again(held)
 
@@ -111,18 +136,17 @@ class Results:
         self._outbox.add(outcomes)
 
     def _returned(self, event: Returned) -> None:
-        held = self._ledger.get(event.work_id)
-        if held is None:
-            _close(event.segments)
-            return
-        self._runtimes.note(held.task.label, 1, event.seconds)
-        self.failed_calls += event.error is not None
-        self._note_task(event.seconds)
-        self._ledger.cover(held, held.remaining)
+        self._note_job(event.work_id, event.seconds, event.error is not None)
         result = bytes(event.segments[0].view) if event.segments else event.envelope
         _close(event.segments)
-        ended = datetime.now(UTC)
-        self._outbox.add(PlainEnd(held.task, ended, event.seconds, result or None, event.error))
+        self.jobs.returned(event.work_id, event.seconds, result or None, event.error)
+
+    def _note_job(self, work_id: str, seconds: float, has_failed: bool) -> None:
+        held = self._ledger.get(work_id)
+        if held is not None:  # neither maintenance nor taken away from us meanwhile
+            self._runtimes.note(held.task.label, 1, seconds)
+            self._note_task(seconds)
+            self.failed_calls += has_failed
 
     def _fetched(self, held: Held, segments: Sequence[Segment], error: FarpoolError | None) -> None:
         if held.stage is not Stage.FETCHING or self._ledger.get(held.task.id) is not held:
@@ -149,14 +173,19 @@ class Results:
         call = ((index, index + 1),)
         if held.is_canceled or self.is_handing_back:
             return
-        if event.timed_out:
-            self._fail(held, call, TaskTimeoutError(f"{event.reason} on {self._host}"))
+        if held.task.reply is None:
+            self.jobs.lost(held, self._timeout(event) if event.timed_out else self._lost_error(event, 1))
+        elif event.timed_out:
+            self._fail(held, call, self._timeout(event))
         else:
             lost = held.losses[index] = held.losses.get(index, 0) + 1
-            if held.task.reply is None or lost + held.task.abandons > held.task.retries:
+            if lost + held.task.abandons > held.task.retries:
                 # What dies before its first call (its import, its arguments) would die before every call.
                 calls = held.remaining if event.preparing else call
                 self._fail(held, calls, self._lost_error(event, lost + held.task.abandons))
+
+    def _timeout(self, event: Crashed) -> TaskTimeoutError:
+        return TaskTimeoutError(f"{event.reason} on {self._host}")
 
     def _lost_error(self, event: Crashed, attempt: int) -> WorkerLostError:
         attempts = "" if attempt <= 1 else f", attempt {attempt}"
@@ -170,10 +199,6 @@ class Results:
             self._ledger.unready(held)
         self._ledger.cover(held, ranges)
         self.failed_calls += sum(stop - first for first, stop in ranges)
-        if held.task.reply is None:
-            text = f"{type(error).__name__}: {error}"
-            self._outbox.add(PlainEnd(held.task, datetime.now(UTC), 0.0, error=text))
-            return
         spans = failed_outcomes(error, ranges)
         for at, (span, envelope) in enumerate(spans, 1):
             is_last = at == len(spans) and not held.remaining

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from farpool_common.address import Address
+from farpool_common.border import Border
 from farpool_common.errors import SettingsError
+from farpool_worker.job_options import JobOptions
 from farpool_worker.lease import LeaseTimes
 
 MAX_RESULT_BYTES = 2 * 1024**3
@@ -36,6 +38,10 @@ class WorkerSettings:
     connect_seconds: float = 30.0
     max_result_bytes: int = MAX_RESULT_BYTES
     start_method: str = "forkserver"
+    jobs: JobOptions = field(default_factory=JobOptions)
+    border: Border = field(default_factory=Border)
+    with_scheduler: bool = False
+    max_jobs: int | None = None
     times: LeaseTimes = field(default_factory=LeaseTimes)
 
     def __post_init__(self) -> None:

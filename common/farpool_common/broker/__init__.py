@@ -9,7 +9,8 @@ from farpool_common.broker.producer import ProducerBroker, Reply
 from farpool_common.broker.registration import deregister, is_taken, register
 from farpool_common.broker.server import check_server
 from farpool_common.broker.stock import StockEnd
-from farpool_common.broker.worker import Beat, Claimed, Delivery, Finish, Recovered, WorkerBroker
+from farpool_common.broker.values import Beat, Claimed, Delivery, Finish, JobEnd, Recovered, Written
+from farpool_common.broker.worker import WorkerBroker
 from farpool_common.task import DEFAULT_RETRIES, Malformed, NewTask, Task
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Doorbell",
     "Finish",
     "Host",
+    "JobEnd",
     "Malformed",
     "NewTask",
     "Payloads",
@@ -30,6 +32,7 @@ __all__ = [
     "StockEnd",
     "Task",
     "WorkerBroker",
+    "Written",
     "check_server",
     "connect",
     "deregister",

@@ -1,6 +1,6 @@
 """Waiting for work without polling: one blocked connection per queue.
 
-The server moves one id to the queue's intermediate list and answers; the next claim adopts that id.
+The server moves one id to a list of our own and answers; the next claim adopts that id.
 Moving, rather than peeking, wakes a single daemon per task however many wait.
 """
 
@@ -43,7 +43,7 @@ class Doorbell:
                 self._connection.connect()
                 self._connection.send_command("CLIENT", "ID")
                 self._client_id = self._connection.read_response()
-            queue, aside = self._keys.queue(self.queue), self._keys.intermediate(self.queue)
+            queue, aside = self._keys.queue(self.queue), self._keys.doorbell(self.queue)
             self._connection.send_command("BLMOVE", queue, aside, "LEFT", "RIGHT", WAIT_SECONDS)
             self.is_armed, self.armed_at = True, time.monotonic()
 

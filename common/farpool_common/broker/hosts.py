@@ -25,6 +25,7 @@ class Host:
     queues: tuple[str, ...]
     reason: str = ""
     started_at: str = ""
+    accept: tuple[str, ...] = ("msgpack",)
 
 
 def live_hosts(client: redis.Redis, keys: Keys, queue: str | None = None) -> list[Host]:
@@ -56,6 +57,7 @@ def _host(name: str, record: dict[bytes, bytes]) -> Host:
         tuple(part for part in field(b"queues").split(",") if part),
         field(b"reason"),
         field(b"started_at"),
+        tuple(part for part in field(b"accept").split(",") if part) or ("msgpack",),
     )
 
 

@@ -1,22 +1,23 @@
 """The broker as a daemon sees it: claim, deliver, finish, release, heartbeat, recover."""
 
-import base64
 import json
 import secrets
 import time
 import zlib
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from farpool_common.border import RQ_RESULT_SECONDS, Border
 from farpool_common.broker.connection import Scripts, connect, masked, text
 from farpool_common.broker.doorbell import Doorbell
 from farpool_common.broker.outages import translated
 from farpool_common.broker.payloads import Payloads
 from farpool_common.broker.server import check_server
+from farpool_common.broker.values import Beat, Claimed, Delivery, Finish, JobEnd, Recovered, Written
 from farpool_common.keys import Keys
-from farpool_common.payload import Part, pack_parts
+from farpool_common.payload import pack_parts
 from farpool_common.task import Malformed, Task, parse_task
 
 LEASE_SECONDS = 90
@@ -25,6 +26,9 @@ LEASE_SECONDS = 90
 REPLY_SECONDS = 3600
 """How long a producer that is away finds its outcomes."""
 
+FAILURE_SECONDS = 31_536_000
+"""RQ keeps failures for a year, unless the job says otherwise."""
+
 TOMBSTONE_SECONDS = 120
 """How long a finished record stays, so that a repeated finish or enqueue is recognised."""
 
@@ -32,59 +36,13 @@ MOST_CLAIM_BYTES = 4 * 1024 * 1024
 """Bytes of records in one claim, so that one answer stalls nobody."""
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """Outcomes of some calls of a task that goes on; `span` is their range."""
-
-    task: Task
-    envelope: bytes
-    parts: Sequence[Part]
-    span: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Finish:
-    """The end of an executor's task, with its last outcomes if there are any."""
-
-    task: Task
-    envelope: bytes = b""
-    parts: Sequence[Part] = ()
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """What one claim brought."""
-
-    tasks: Sequence[Task] = ()
-    malformed: Sequence[Malformed] = ()
-    dropped: int = 0
-    quarantined: int = 0
-    suspended: bool = False
-
-
-@dataclass(frozen=True)
-class Beat:
-    """The answer to a heartbeat: members taken away from us, members Redis says we hold."""
-
-    lost: frozenset[str] = frozenset()
-    held: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Recovered:
-    """What a recovery pass did."""
-
-    tasks: int = 0
-    dead: Sequence[str] = field(default_factory=tuple)
-    put_back: int = 0
-
-
 class WorkerBroker:
     """One connection per purpose; not thread-safe: each thread of the daemon has its own broker."""
 
-    def __init__(self, url: str, worker: str, queues: Sequence[str], keys: Keys | None = None) -> None:
-        self.keys = keys or Keys()
+    def __init__(
+        self, url: str, worker: str, queues: Sequence[str], keys: Keys | None = None, border: Border | None = None
+    ) -> None:
+        self.keys, self._border = keys or Keys(), border or Border()
         self.place = masked(url)
         self.worker, self.queues = worker, tuple(queues)
         self.client = connect(url)
@@ -128,12 +86,12 @@ class WorkerBroker:
         queue, task_id, execution, attempt, delivered, flat = claim
         record = dict(zip(flat[::2], flat[1::2], strict=True))
         names = text(queue), text(task_id), text(execution)
-        return parse_task(*names, attempt, delivered, record, self.keys.prefix)
+        return parse_task(*names, attempt, delivered, record, self.keys.prefix, self._border)
 
     def put_back(self, rung: Iterable[tuple[str, str]]) -> None:
         """Return ids that doorbells moved to the heads of their queues."""
         for queue, task_id in rung:
-            self._scripts.run("undo_doorbell", [self.keys.intermediate(queue), self.keys.queue(queue)], [task_id])
+            self._scripts.run("undo_doorbell", [self.keys.doorbell(queue), self.keys.queue(queue)], [task_id])
 
     def quarantine(self, malformed: Malformed) -> None:
         """Keep the reason why a record could not be read, where `farpool doctor` finds it, and count it."""
@@ -173,32 +131,24 @@ class WorkerBroker:
             args += [value for part in task.parts for value in (part.key, part.pieces)]
         return [answer > 0 for answer in self._scripts.run("finish", [], args)]
 
-    def succeed(self, task: Task, result: bytes | None, started: datetime, seconds: float) -> bool:
-        """End a job of an RQ producer with its encoded result (None: it returned None)."""
-        encoded = b"" if result is None else base64.b64encode(result)
-        return self._end("succeed", task, task.result_seconds, encoded, started, seconds, [])
+    def succeed(self, ends: Sequence[JobEnd]) -> list[Written]:
+        """End plain jobs that returned."""
+        args: list[Any] = [self.keys.prefix, self.worker]
+        for end in ends:
+            keep = end.task.result_seconds if isinstance(end.task, Task) else RQ_RESULT_SECONDS
+            args += [end.task.queue, end.task.id, end.task.execution, keep, b64encode(end.result or b"")]
+            args += _times(end)
+        return [Written(answer) for answer in self._scripts.run("succeed", [], args)]
 
-    def fail(self, task: Task | Malformed, trace: str, started: datetime | None = None, seconds: float = 0.0) -> bool:
-        """End a job of an RQ producer, or a record that cannot be read, with a traceback."""
-        packed = base64.b64encode(zlib.compress(trace.encode("utf-8", "surrogateescape")))
-        given = task.failure_seconds if isinstance(task, Task) else None
-        kept = "" if given is None else given
-        return self._end("fail", task, kept, packed, started, seconds, [31_536_000])
-
-    def _end(
-        self,
-        script: str,
-        task: Task | Malformed,
-        keep: int | str,
-        payload: bytes,
-        started: datetime | None,
-        seconds: float,
-        more: list[int],
-    ) -> bool:
-        now = datetime.now(UTC)
-        args: list[Any] = [self.keys.prefix, self.worker, _moment(now), repr(now.timestamp()), task.queue, task.id]
-        args += [task.execution, keep, payload, _moment(started or now), f"{seconds:.6f}", *more]
-        return bool(self._scripts.run(script, [], args) > 0)
+    def fail(self, ends: Sequence[JobEnd]) -> list[Written]:
+        """End plain jobs that raised or were stopped, and records that cannot be read, with a traceback."""
+        args: list[Any] = [self.keys.prefix, self.worker, FAILURE_SECONDS]
+        for end in ends:
+            packed = b64encode(zlib.compress((end.error or "").encode("utf-8", "surrogateescape")))
+            given = end.task.failure_seconds if isinstance(end.task, Task) else None
+            args += [end.task.queue, end.task.id, end.task.execution, "stopped" if end.is_stopped else "failed"]
+            args += ["" if given is None else given, packed, *_times(end), int(end.at_once)]
+        return [Written(answer) for answer in self._scripts.run("fail", [], args)]
 
     def release(self, tasks: Sequence[Task]) -> int:
         """Hand unstarted tasks back to the heads of their queues, in their order, uncharged."""
@@ -220,10 +170,13 @@ class WorkerBroker:
     def heartbeat(
         self, held: Sequence[Task], info: Mapping[str, str | int], *, lease_ms: int, keep: int, renew_rq: bool
     ) -> Beat:
-        """Renew our lease; `renew_rq` renews each task's RQ lease too.  `keep`: seconds for our record."""
+        """Renew our lease; `renew_rq` renews each task's RQ lease too.  `keep`: seconds for our record.
+
+        RQ's tools show `info["state"]`.
+        """
         now = datetime.now(UTC)
         flat = [item for pair in info.items() for item in pair]
-        state = "busy" if held else "idle"
+        state = info.get("state") or ("busy" if held else "idle")
         args: list[Any] = [self.keys.prefix, self.worker, lease_ms, _moment(now), repr(now.timestamp())]
         args += [LEASE_SECONDS if renew_rq else 0, state, keep, len(flat), *flat]
         for task in held:
@@ -231,9 +184,9 @@ class WorkerBroker:
         lost, members = self._scripts.run("heartbeat", [], args)
         return Beat(frozenset(map(text, lost)), frozenset(map(text, members)))
 
-    def recover(self, *, grace_ms: int, stray_ms: int, most: int = 100) -> Recovered:
-        """Hand back what dead daemons held."""
-        args = [self.keys.prefix, grace_ms, most, stray_ms, *self.queues]
+    def recover(self, *, grace_ms: int, stray_ms: int, stock_ms: int = 60_000, most: int = 100) -> Recovered:
+        """Hand back what dead daemons held, and what was taken and never begun."""
+        args = [self.keys.prefix, grace_ms, most, stray_ms, stock_ms, *self.queues]
         tasks, dead, put_back = self._scripts.run("recover", [], args)
         return Recovered(tasks, [text(name) for name in dead], put_back)
 
@@ -241,6 +194,11 @@ class WorkerBroker:
         """Close all connections."""
         self.client.close()
         self._bulk.close()
+
+
+def _times(end: JobEnd) -> list[str]:
+    """When it started (text) and ended (text, seconds), and how long it ran, as the scripts want them."""
+    return [_moment(end.started), _moment(end.ended), repr(end.ended.timestamp()), f"{end.seconds:.6f}"]
 
 
 def _moment(when: datetime) -> str:

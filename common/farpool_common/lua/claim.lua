@@ -1,6 +1,6 @@
 #!lua
 -- queued -> started.  Takes ids from the queues, leases them to one worker and returns their records.
--- Takes what a doorbell moved into an intermediate list first.  What cannot be claimed is counted:
+-- Takes what a doorbell moved aside first.  What cannot be claimed is counted:
 -- gone or ended tasks and duplicates of a live lease are dropped, malformed records are quarantined.
 -- KEYS  (none: they follow from the prefix and the names)
 -- ARGV  prefix, worker, now (text), now (seconds, text), lease seconds, most bytes, most tasks,
@@ -84,7 +84,7 @@ end
 local suspended = redis.call('EXISTS', prefix .. ':suspended') == 1
 for i = doorbells, doorbells + 2 * pairs_count - 1, 2 do
     local queue, id = ARGV[i], ARGV[i + 1]
-    if redis.call('LREM', prefix .. ':queue:' .. queue .. ':intermediate', 1, id) == 1 then
+    if redis.call('LREM', prefix .. ':farpool:doorbell:' .. queue, 1, id) == 1 then
         if suspended then
             redis.call('LPUSH', prefix .. ':queue:' .. queue, id)
         else

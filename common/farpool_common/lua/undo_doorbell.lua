@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- intermediate -> queued.  A daemon that stops puts the ids back that its doorbells had moved.
--- KEYS  intermediate list, queue list
+-- doorbell -> queued.  A daemon that stops puts the ids back that its doorbells had moved.
+-- KEYS  doorbell's list, queue list
 -- ARGV  id, ...
 -- returns how many were put back
 local moved = 0

@@ -33,7 +33,14 @@ class LocalPool:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         plans = [
-            WorkerPlan(name=name, slots=slots, queues=tuple(queues), paths=tuple(paths), allow_any=allow_any)
+            WorkerPlan(
+                name=name,
+                slots=slots,
+                queues=tuple(queues),
+                paths=tuple(paths),
+                allow_any=allow_any,
+                rq_jobs=False,  # nobody else enqueues here
+            )
             for name, slots in (workers or [(host_name(), None)])
         ]
         environ = os.environ if environ is None else environ

@@ -42,6 +42,7 @@ class WorkerPlan:
     queues: tuple[str, ...] = ("default",)
     paths: tuple[Path, ...] = ()
     allow_any: bool = False
+    rq_jobs: bool = True
 
     def argv(self) -> list[str]:
         """The command, without the server's URL: others can read a command line."""
@@ -50,6 +51,7 @@ class WorkerPlan:
         for path in self.paths:
             words += ["-P", str(path)]
         words += ["--allow-any"] if self.allow_any else []
+        words += [] if self.rq_jobs else ["--no-rq-jobs"]
         return [*words, "--", *self.queues]
 
 

@@ -3,10 +3,11 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
-from farpool_common.broker import NewTask, ProducerBroker, WorkerBroker
+from farpool_common.broker import JobEnd, NewTask, ProducerBroker, WorkerBroker, Written
 from farpool_common.keys import Keys
 
 KEYS = Keys()
@@ -91,7 +92,7 @@ def test_a_malformed_task_lands_in_the_failed_registry(worker, client):
     client.hset("rq:job:bad", mapping={"data": b"\x94", "timeout": "soon"})
     client.rpush("rq:queue:q", "bad")
     (malformed,) = worker.claim(5).malformed
-    assert worker.fail(malformed, malformed.reason)
+    assert worker.fail([JobEnd(malformed, datetime.now(UTC), error=malformed.reason)]) == [Written.NOW]
     assert client.zrange("rq:failed:q", 0, -1) == [b"bad"]
     assert client.hget("rq:job:bad", "status") == b"failed"
 

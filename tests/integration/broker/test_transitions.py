@@ -162,7 +162,7 @@ def test_a_lapsed_lease_returns_to_the_head_of_its_queue(producer, workers, clie
     beat(workers[0], held, lease_ms=0)
     recovered = workers[1].recover(grace_ms=0, stray_ms=60000)
     assert (recovered.tasks, list(recovered.dead)) == (1, ["w1"])
-    assert redis_state(client, without=("job:", "counters")) == {
+    assert redis_state(client, without=("job:", "counters", "fence")) == {
         "rq:queue:high": ["t1", "t2"],
         "rq:queues": {"rq:queue:high"},
     }
@@ -197,18 +197,18 @@ def test_a_doorbell_wakes_one_daemon_and_its_claim_adopts_the_id(producer, worke
         bell.arm()
     producer.enqueue("high", [task("t1")])
     rung = bells[0].answer()
-    assert (rung, client.lrange("rq:queue:high:intermediate", 0, -1)) == ("t1", [b"t1"])
+    assert (rung, client.lrange("rq:farpool:doorbell:high", 0, -1)) == ("t1", [b"t1"])
     assert bells[1].disarm(workers[1].client) is None
     claimed = workers[0].claim(0, [("high", "t1")]).tasks
     assert [found.id for found in claimed] == ["t1"]
-    assert client.exists("rq:queue:high:intermediate") == 0
+    assert client.exists("rq:farpool:doorbell:high") == 0
     for bell in bells:
         bell.close()
 
 
 def test_an_id_that_a_doorbell_moved_and_nobody_claimed_is_put_back(producer, workers, client):
     producer.enqueue("high", [task("t1")])
-    client.lmove("rq:queue:high", "rq:queue:high:intermediate", "LEFT", "RIGHT")
+    client.lmove("rq:queue:high", "rq:farpool:doorbell:high", "LEFT", "RIGHT")
     assert workers[0].recover(grace_ms=0, stray_ms=0).put_back == 0, "it was seen just now"
     assert workers[0].recover(grace_ms=0, stray_ms=0).put_back == 1
     assert client.lrange("rq:queue:high", 0, -1) == [b"t1"]
@@ -238,7 +238,7 @@ def test_a_task_that_has_ended_is_not_claimed_again(producer, workers, client):
 
 def test_while_suspended_nothing_is_claimed_and_doorbells_put_back(producer, workers, client):
     producer.enqueue("high", [task("t1"), task("t2")])
-    client.lmove("rq:queue:high", "rq:queue:high:intermediate", "LEFT", "RIGHT")
+    client.lmove("rq:queue:high", "rq:farpool:doorbell:high", "LEFT", "RIGHT")
     client.set(KEYS.suspended, 1)
     claimed = workers[0].claim(5, [("high", "t1")])
     assert (list(claimed.tasks), claimed.suspended) == ([], True)

@@ -173,7 +173,10 @@ def test_a_plain_call_that_raises_returns_its_traceback(driver):
 @pytest.mark.parametrize("pack", [bytes, zlib.compress])
 def test_pickle_is_refused_and_never_read(driver, pack):
     data = pack(pickle.dumps(("os.system", None, ("touch /tmp/farpool-was-here",), {})))
-    assert "written with pickle; this worker accepts msgpack only" in _returned(driver, "", data=data).error
+    assert (
+        "written with pickle by a producer of queue default; this worker accepts msgpack only"
+        in _returned(driver, "", data=data).error
+    )
 
 
 @pytest.mark.parametrize(

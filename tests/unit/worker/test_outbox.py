@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from farpool_common.broker import Task
+from farpool_common.broker import JobEnd, Task, Written
 from farpool_common.errors import ServerUnreachableError
-from farpool_worker.outbox import Outbox, Outcomes, PlainEnd
+from farpool_worker.outbox import Outbox, Outcomes
 
 
 @dataclass
@@ -31,9 +31,9 @@ class Broker:
     def finish(self, items: Any) -> list[bool]:
         return self._say("finish", items)
 
-    def succeed(self, task: Task, *_: Any) -> bool:
-        self.said.append(("succeed", [task.id]))
-        return True
+    def succeed(self, ends: Any) -> list[Written]:
+        self._say("succeed", ends)
+        return [Written.NOT_PLAIN if end.task.id == "parent" else Written.NOW for end in ends]
 
 
 def task(name: str) -> Task:
@@ -102,6 +102,14 @@ def test_a_refused_result_drops_what_its_task_had_still_to_say(outbox, broker):
 
 def test_jobs_of_rq_producers_end_by_their_own_script(outbox, broker):
     outbox.add(outcome("a", is_last=True))
-    outbox.add(PlainEnd(task("b"), datetime.now(UTC), 0.1, b"result"))
+    outbox.add(JobEnd(task("b"), datetime.now(UTC), 0.1, b"result"))
     assert sorted(outbox.flush().ended) == ["a", "b"]
     assert sorted(what for what, _ in broker.said) == ["finish", "succeed"]
+
+
+def test_ends_of_plain_jobs_travel_together_and_one_that_others_depend_on_is_told_apart(outbox, broker):
+    parent = JobEnd(task("parent"), datetime.now(UTC), 0.1, b"result")
+    outbox.add(JobEnd(task("a"), datetime.now(UTC), 0.1, b"result"))
+    outbox.add(parent)
+    sent = outbox.flush()
+    assert (sent.ended, sent.not_plain, broker.said) == (["a"], [parent], [("succeed", ["a", "parent"])])
