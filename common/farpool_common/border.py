@@ -24,6 +24,9 @@ class Plain:
     stop: bool = True
 
 
+PLAIN = Plain()
+
+
 @dataclass(frozen=True)
 class Border:
     """Where the border lies for one worker.
@@ -39,24 +42,19 @@ class Border:
     def plain(self, record: Mapping[bytes, bytes]) -> Plain:
         """Which ends of the job with this record are plain."""
 
-        def has(*fields: bytes) -> bool:
-            return any(record.get(field) for field in fields)
-
-        limited = has(b"rate_limit_key") and has(b"rate_limit_concurrency")
-        keeps_nothing = (record.get(b"result_ttl") or b"%d" % self.result_seconds) == b"0"
-        kept_failure = record.get(b"failure_ttl") != b"0"
-        again = _is_more_than_none(record.get(b"repeats_left")), _is_more_than_none(record.get(b"retries_left"))
-        ordinary = not (limited or has(b"webhooks"))
-        return Plain(
-            success=ordinary and not (self.rq_runs_all or keeps_nothing or again[0] or has(b"success_callback_name")),
-            failure=ordinary
-            and kept_failure
-            and not (self.rq_runs_all or self.rq_fails_all or again[1] or has(b"failure_callback_name")),
-            stop=kept_failure and not (self.rq_runs_all or limited or has(b"stopped_callback_name")),
-        )
+        get = record.get
+        limited = bool(get(b"rate_limit_key") and get(b"rate_limit_concurrency"))
+        ordinary = not (self.rq_runs_all or limited or get(b"webhooks"))
+        keeps_result = (get(b"result_ttl") or b"%d" % self.result_seconds) != b"0"
+        keeps_failure = get(b"failure_ttl") != b"0"
+        succeeds = keeps_result and not (get(b"success_callback_name") or _is_positive(get(b"repeats_left")))
+        fails = not (self.rq_fails_all or get(b"failure_callback_name") or _is_positive(get(b"retries_left")))
+        stops = not (self.rq_runs_all or limited or get(b"stopped_callback_name"))
+        plain = ordinary and succeeds, ordinary and keeps_failure and fails, keeps_failure and stops
+        return PLAIN if all(plain) else Plain(*plain)
 
 
-def _is_more_than_none(count: bytes | None) -> bool:
+def _is_positive(count: bytes | None) -> bool:
     """Whether a counter is anything else than absent, nought or below."""
     return count is not None and count != b"0" and not count.startswith(b"-")
 

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
-from farpool_common.border import RQ_RESULT_SECONDS, Border, Plain
+from farpool_common.border import PLAIN, RQ_RESULT_SECONDS, Border, Plain
 from farpool_common.errors import DecodeError, MalformedTaskError
 from farpool_common.payload import Part, unpack_parts
 
@@ -57,7 +57,8 @@ class Task:
     label: str
     result_seconds: int
     failure_seconds: int | None
-    plain: Plain = field(default_factory=Plain)
+    plain: Plain = PLAIN
+    claimed_at: str = ""
 
     @property
     def member(self) -> str:
@@ -97,35 +98,30 @@ class Malformed:
         )
 
 
-def parse_task(
-    queue: str,
-    task_id: str,
-    execution: str,
-    attempt: int,
-    delivered: Iterable[bytes],
-    record: Mapping[bytes, bytes],
-    prefix: str,
-    border: Border | None = None,
-) -> Task | Malformed:
-    """Read a record as the wire has it.  Total: whatever the bytes are, a value comes back."""
+@dataclass(frozen=True)
+class Claim:
+    """What a claim brought: a lease, and a record as the wire has it."""
+
+    queue: str
+    id: str
+    execution: str
+    attempt: int
+    delivered: Iterable[bytes]
+    record: Mapping[bytes, bytes]
+    claimed_at: str = ""
+
+
+def parse_task(claim: Claim, prefix: str, border: Border) -> Task | Malformed:
+    """Read a record.  Total: whatever the bytes are, a value comes back."""
     try:
-        return _task(queue, task_id, execution, attempt, delivered, record, prefix, border or Border())
+        return _task(claim, claim.record, prefix, border)
     except (MalformedTaskError, DecodeError) as error:
-        reply = _text(record, b"farpool_reply") or ""
+        reply = _text(claim.record, b"farpool_reply") or ""
         known = reply if _is_reply(reply, prefix) else None
-        return Malformed(task_id, execution, queue, known, attempt, str(error))
+        return Malformed(claim.id, claim.execution, claim.queue, known, claim.attempt, str(error))
 
 
-def _task(
-    queue: str,
-    task_id: str,
-    execution: str,
-    attempt: int,
-    delivered: Iterable[bytes],
-    record: Mapping[bytes, bytes],
-    prefix: str,
-    border: Border,
-) -> Task:
+def _task(claim: Claim, record: Mapping[bytes, bytes], prefix: str, border: Border) -> Task:
     reply = _text(record, b"farpool_reply")
     if reply is not None and not _is_reply(reply, prefix):
         raise MalformedTaskError(f"farpool_reply names a key that is no reply stream: {reply[:80]!r}")
@@ -133,22 +129,23 @@ def _task(
     if not 1 <= calls <= 100_000:
         raise MalformedTaskError(f"farpool_calls is {calls}, not 1 to 100,000")
     return Task(
-        id=task_id,
-        execution=execution,
-        queue=queue,
+        id=claim.id,
+        execution=claim.execution,
+        queue=claim.queue,
         data=record[b"data"],
-        attempt=attempt,
+        attempt=claim.attempt,
         abandons=_integer(record, b"farpool_abandons", 0),
         reply=reply,
         calls=calls,
-        remaining=without(((0, calls),), _ranges(delivered)),
+        remaining=without(((0, calls),), _ranges(claim.delivered)),
         parts=unpack_parts(record.get(b"farpool_parts", b""), prefix),
         limit=_limit(record, reply is not None),
         retries=_integer(record, b"farpool_retries", DEFAULT_RETRIES),
         label=_text(record, b"farpool_label") or _called(record),
         result_seconds=_integer(record, b"result_ttl", border.result_seconds),
         failure_seconds=_integer(record, b"failure_ttl", None),
-        plain=border.plain(record) if reply is None else Plain(),
+        plain=border.plain(record) if reply is None else PLAIN,
+        claimed_at=claim.claimed_at,
     )
 
 

@@ -1,9 +1,10 @@
 """Taking tasks from the queues: at once while there are any, by doorbell when there are none."""
 
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from farpool_common.broker import Claimed, Doorbell, WorkerBroker
+from farpool_common.broker import Claimed, Doorbell, Task, WorkerBroker
 from farpool_common.broker.doorbell import WAIT_SECONDS
 from farpool_common.errors import ServerUnreachableError
 from farpool_worker.log import log
@@ -18,8 +19,9 @@ SUSPENDED_SECONDS = 1.0
 class Claimer:
     """Main loop only.  Raises outages; the next call carries on where it stopped."""
 
-    def __init__(self, broker: WorkerBroker, *, waits: bool = True) -> None:
-        self._broker, self._waits = broker, waits
+    def __init__(self, broker: WorkerBroker, *, waits: bool = True, strategy: str = "default") -> None:
+        self._broker, self._waits, self._strategy = broker, waits, strategy
+        self._queues = list(broker.queues)
         self._doorbells = broker.doorbells()
         self._rung: list[tuple[str, str]] = []
         self._may_have_more = True
@@ -56,7 +58,8 @@ class Claimer:
 
     def _claim(self, most: int, now: float) -> Claimed:
         rung = list(self._rung)
-        claimed = self._broker.claim(most, rung)
+        claimed = self._broker.claim(most, rung, self._queues)
+        self._reorder(claimed.tasks)
         del self._rung[: len(rung)]
         got = len(claimed.tasks) + len(claimed.malformed)
         self._may_have_more = got >= most + len(rung) or claimed.dropped + claimed.quarantined > 0
@@ -66,6 +69,14 @@ class Claimer:
         if claimed.quarantined:
             log.warning("%d malformed records are in quarantine (see farpool doctor)", claimed.quarantined)
         return claimed
+
+    def _reorder(self, tasks: Sequence[Task]) -> None:
+        """Which queue comes first next time."""
+        if self._strategy == "random":
+            random.shuffle(self._queues)
+        elif self._strategy == "round_robin" and tasks:
+            beyond = self._queues.index(tasks[-1].queue) + 1
+            self._queues = self._queues[beyond:] + self._queues[:beyond]
 
     def next_look(self, now: float) -> float | None:
         """Seconds until `claim` or `hear` is worth a call though nothing rings; None: wait for something else."""

@@ -15,7 +15,7 @@ from farpool_common.exit_codes import exit_code
 from farpool_worker.job_options import JobOptions, RqOptions, border_of, formats
 from farpool_worker.log import start_logging
 from farpool_worker.serve import serve
-from farpool_worker.settings import WorkerSettings, default_name, lease_times, max_result_bytes
+from farpool_worker.settings import STRATEGIES, WorkerSettings, default_name, lease_times, max_result_bytes
 from farpool_worker.slots import usable_slots
 
 URL_HELP = "Address of the server.  [default: FARPOOL_URL, RQ_REDIS_URL, REDIS_URL, localhost]"
@@ -35,6 +35,7 @@ SECONDS, POSITIVE = click.FloatRange(0), click.FloatRange(0, min_open=True)
 @click.option("--accept", default="msgpack", help="Formats of RQ jobs that run here: msgpack,json,pickle.")
 @click.option("-b", "--burst", is_flag=True, help="Exit when the queues are empty.")
 @click.option("-s", "--with-scheduler", is_flag=True, help="Promote scheduled jobs, under RQ's own locks.")
+@click.option("--dequeue-strategy", "strategy", type=click.Choice(STRATEGIES), default="default", help="RQ's.")
 @click.option("--max-jobs", type=click.IntRange(1), help="Exit after so many RQ jobs.")
 @click.option("--no-rq-jobs", is_flag=True, help="Refuse jobs that RQ's own code must run: callbacks and the like.")
 @click.option("--exception-handler", "handlers", multiple=True, metavar="NAME", help="RQ's: module.function.")
@@ -52,8 +53,8 @@ def worker(queues: tuple[str, ...], verbose: bool, **options: Any) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         settings = _settings(queues or ("default",), options)
-        start_logging(settings.name, is_verbose=verbose)
-        code = serve(settings, keeps_secrets=settings.allow_any and settings.jobs.rq is not None)
+        start_logging(settings.name, level="DEBUG" if verbose else "INFO")
+        code = serve(settings, keeps_secrets=settings.allow_any and settings.jobs.rq is not None).code
     except FarpoolError as error:
         click.echo(f"farpool: {error}", err=True)
         code = exit_code(error)
@@ -99,6 +100,7 @@ def _settings(queues: tuple[str, ...], options: dict[str, Any]) -> WorkerSetting
         border=border_of(rq),
         with_scheduler=options["with_scheduler"],
         max_jobs=options["max_jobs"],
+        strategy=options["strategy"],
         times=lease_times(os.environ),
     )
 

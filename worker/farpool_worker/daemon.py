@@ -62,7 +62,7 @@ class Daemon:
         self._transfer = Transfer(self._new_broker().payloads, self._wakeup.ring)
         self._jobs = JobEnds(self._ledger, self._outbox, has_rq=settings.jobs.rq is not None)
         self._results = Results(settings.name, self._ledger, self._outbox, self._transfer, self._jobs, self._runtimes)
-        self._claimer = Claimer(self._broker, waits=not settings.is_burst)
+        self._claimer = Claimer(self._broker, waits=not settings.is_burst, strategy=settings.strategy)
         self._commands = Commands(self._broker.client, self._keys, settings.name, self._broker.place)
         self._lease = Lease(self._lease_broker, self._ledger, settings.times, self._info, self._wakeup.ring)
         self._membership = Membership(self._broker, self._lease, settings, self._stop_requests)
@@ -107,6 +107,11 @@ class Daemon:
         else:
             self._background.start("scheduler", scheduler.run)
 
+    @property
+    def jobs_ended(self) -> int:
+        """How many jobs of RQ producers have run here."""
+        return self._jobs.ended
+
     # --- start and end ---------------------------------------------------------------------------
 
     def _close(self) -> None:
@@ -118,6 +123,7 @@ class Daemon:
             log.warning("%d tasks are left to others, who take them when our lease lapses", len(self._ledger))
         elif self._retry_at <= time.monotonic():
             self._membership.leave()
+        self._stop_requests.remove()
         for part in (self._claimer, self._commands, self._broker, self._lease_broker, self._wakeup):
             part.close()
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from farpool_common.broker import WorkerBroker
+from farpool_common.broker import WorkerBroker, note_shutdown
 from farpool_worker.claimer import Claimer
 from farpool_worker.job_ends import JobEnds
 from farpool_worker.ledger import Held, Ledger, Stage
@@ -35,6 +35,7 @@ class Drain:
     def __init__(self, seconds: float, stop_requests: StopRequests, holdings: Holdings) -> None:
         self._seconds, self._stop_requests, self._holdings = seconds, stop_requests, holdings
         self._deadline: float | None = None
+        self._is_noted = False
 
     @property
     def is_on(self) -> bool:
@@ -65,6 +66,7 @@ class Drain:
         if now >= self._deadline:
             self._hand_back_running()
         if is_server_there:
+            self._note_shutdown()
             self._release()
 
     def _tell(self, now: float) -> None:
@@ -75,6 +77,12 @@ class Drain:
             "%s: %d running (longest %.0f s), %d claimed go back to the queue; exit within %.0f s",
             *(self._stop_requests.name, len(running), longest, len(ledger) - len(running), self._seconds),
         )
+
+    def _note_shutdown(self) -> None:
+        if not self._is_noted:
+            broker = self._holdings.broker
+            note_shutdown(broker.client, broker.keys, broker.worker, broker.place)
+            self._is_noted = True
 
     def _hand_back_running(self) -> None:
         self._holdings.results.is_handing_back = True

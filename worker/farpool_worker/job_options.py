@@ -22,6 +22,7 @@ class RqOptions:
     result_seconds: int = RQ_RESULT_SECONDS
     maintenance_seconds: float = 600.0
     handlers: tuple[str, ...] = ()
+    killed_handler: str = ""
     is_default_handler_off: bool = False
     worker_class: str = ""
     job_class: str = ""
@@ -71,5 +72,5 @@ def border_of(rq: RqOptions) -> Border:
     return Border(
         result_seconds=rq.result_seconds,
         rq_runs_all=bool(own) or not is_verified(version),
-        rq_fails_all=bool(rq.handlers) or rq.is_default_handler_off,
+        rq_fails_all=bool(rq.handlers or rq.killed_handler) or rq.is_default_handler_off,
     )

@@ -15,10 +15,10 @@ class _OneLine(logging.Formatter):
         return printable(super().format(record), limit=4000)
 
 
-def start_logging(name: str, *, is_verbose: bool = False) -> None:
+def start_logging(name: str, *, level: str | int = logging.INFO) -> None:
     """Write the daemon's log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine(f"%(asctime)s {name} %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
-    log.addHandler(handler)
-    log.setLevel(logging.DEBUG if is_verbose else logging.INFO)
+    log.handlers[:] = [handler]
+    log.setLevel(level)
     log.propagate = False

@@ -17,6 +17,10 @@ MAX_RESULT_BYTES = 2 * 1024**3
 """A result above this fails its task; FARPOOL_MAX_RESULT changes it (guess)."""
 
 
+STRATEGIES = ("default", "round_robin", "random")
+"""RQ's, of which queue comes first: always the first one named; the one after the last that had work; any."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkerSettings:
     """Everything a daemon needs to know."""
@@ -42,6 +46,7 @@ class WorkerSettings:
     border: Border = field(default_factory=Border)
     with_scheduler: bool = False
     max_jobs: int | None = None
+    strategy: str = "default"
     times: LeaseTimes = field(default_factory=LeaseTimes)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from farpool_common.broker.hosts import Host, live_hosts
 from farpool_common.broker.outages import OUTAGES, translated
 from farpool_common.broker.payloads import Payloads
 from farpool_common.broker.producer import ProducerBroker, Reply
-from farpool_common.broker.registration import deregister, is_taken, register
+from farpool_common.broker.registration import deregister, is_taken, note_shutdown, register
 from farpool_common.broker.server import check_server
 from farpool_common.broker.stock import StockEnd
 from farpool_common.broker.values import Beat, Claimed, Delivery, Finish, JobEnd, Recovered, Written
@@ -39,6 +39,7 @@ __all__ = [
     "is_taken",
     "live_hosts",
     "masked",
+    "note_shutdown",
     "register",
     "translated",
 ]

@@ -1,14 +1,15 @@
 """A daemon's entry among RQ's workers: made at the start, removed at the end."""
 
 import os
-import platform
 import socket
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
 import redis
+from redis.exceptions import ResponseError
 
 from farpool_common.broker.outages import translated
 from farpool_common.keys import Keys
@@ -24,16 +25,16 @@ def is_taken(client: redis.Redis, keys: Keys, worker: str, place: str, *, grace_
 
 def register(client: redis.Redis, keys: Keys, worker: str, queues: Sequence[str], place: str) -> None:
     """Enter the worker, as RQ's own worker does."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    now = _now()
     record: dict[Any, Any] = {
         "birth": now,
         "last_heartbeat": now,
         "queues": ",".join(queues),
         "pid": os.getpid(),
         "hostname": socket.gethostname(),
-        "ip_address": "",
+        "ip_address": _ip_address(client, worker, place),
         "version": metadata.version("rq"),
-        "python_version": platform.python_version(),
+        "python_version": sys.version,
         "state": "started",
     }
     key = keys.worker(worker)
@@ -50,7 +51,7 @@ def register(client: redis.Redis, keys: Keys, worker: str, queues: Sequence[str]
 
 def deregister(client: redis.Redis, keys: Keys, worker: str, queues: Sequence[str], place: str) -> None:
     """Take the worker out; its record stays for a minute, with the time of its end."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    now = _now()
     key = keys.worker(worker)
     with translated(place):
         pipeline = client.pipeline()
@@ -62,3 +63,24 @@ def deregister(client: redis.Redis, keys: Keys, worker: str, queues: Sequence[st
         pipeline.delete(keys.executions(worker), keys.host(worker))
         pipeline.zrem(keys.hosts, worker)
         pipeline.execute()
+
+
+def note_shutdown(client: redis.Redis, keys: Keys, worker: str, place: str) -> None:
+    """Let RQ's tools see that the worker was asked to stop."""
+    with translated(place):
+        if client.exists(keys.worker(worker)):
+            client.hset(keys.worker(worker), "shutdown_requested_date", _now())
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _ip_address(client: redis.Redis, worker: str, place: str) -> str:
+    """Our address as the server sees it, as RQ shows it; the connection gets our name besides."""
+    with translated(place):
+        try:
+            client.client_setname(worker)
+            return str(client.client_info()["addr"])
+        except ResponseError:  # not allowed to this user, or unknown to this server
+            return "unknown"

@@ -18,7 +18,7 @@ from farpool_common.broker.server import check_server
 from farpool_common.broker.values import Beat, Claimed, Delivery, Finish, JobEnd, Recovered, Written
 from farpool_common.keys import Keys
 from farpool_common.payload import pack_parts
-from farpool_common.task import Malformed, Task, parse_task
+from farpool_common.task import Claim, Malformed, Task, parse_task
 
 LEASE_SECONDS = 90
 """The lease that RQ's tools see; stock janitors with skewed clocks then leave our tasks alone."""
@@ -58,8 +58,9 @@ class WorkerBroker:
         """One doorbell per queue, in the order of their priority."""
         return [Doorbell(self.client, self.keys, queue, self.place) for queue in self.queues]
 
-    def claim(self, most: int, rung: Sequence[tuple[str, str]] = ()) -> Claimed:
-        """Lease up to `most` tasks, and those that doorbells rang for besides."""
+    def claim(self, most: int, rung: Sequence[tuple[str, str]] = (), queues: Sequence[str] | None = None) -> Claimed:
+        """Lease up to `most` tasks, and those that doorbells rang for besides.  `queues`: another order of ours."""
+        queues = self.queues if queues is None else queues
         now = datetime.now(UTC)
         total = most + len(rung)
         answer = self._scripts.run(
@@ -69,11 +70,11 @@ class WorkerBroker:
                 *(self.keys.prefix, self.worker, _moment(now), repr(now.timestamp())),
                 *(LEASE_SECONDS, MOST_CLAIM_BYTES, most, len(rung)),
                 *(name for pair in rung for name in pair),
-                *(len(self.queues), *self.queues),
+                *(len(queues), *queues),
                 *(secrets.token_hex(16) for _ in range(total + 1)),
             ],
         )
-        found = [self._parsed(claim) for claim in answer[0]]
+        found = [self._parsed(*claim, claimed_at=repr(now.timestamp())) for claim in answer[0]]
         return Claimed(
             [task for task in found if isinstance(task, Task)],
             [task for task in found if isinstance(task, Malformed)],
@@ -82,11 +83,19 @@ class WorkerBroker:
             bool(answer[3]),
         )
 
-    def _parsed(self, claim: list[Any]) -> Task | Malformed:
-        queue, task_id, execution, attempt, delivered, flat = claim
+    def _parsed(
+        self,
+        queue: bytes,
+        task_id: bytes,
+        execution: bytes,
+        attempt: int,
+        delivered: list[bytes],
+        flat: list[bytes],
+        claimed_at: str,
+    ) -> Task | Malformed:
         record = dict(zip(flat[::2], flat[1::2], strict=True))
-        names = text(queue), text(task_id), text(execution)
-        return parse_task(*names, attempt, delivered, record, self.keys.prefix, self._border)
+        claim = Claim(text(queue), text(task_id), text(execution), attempt, delivered, record, claimed_at)
+        return parse_task(claim, self.keys.prefix, self._border)
 
     def put_back(self, rung: Iterable[tuple[str, str]]) -> None:
         """Return ids that doorbells moved to the heads of their queues."""
@@ -137,7 +146,7 @@ class WorkerBroker:
         for end in ends:
             keep = end.task.result_seconds if isinstance(end.task, Task) else RQ_RESULT_SECONDS
             args += [end.task.queue, end.task.id, end.task.execution, keep, b64encode(end.result or b"")]
-            args += _times(end)
+            args += [end.task.claimed_at, *_times(end)]
         return [Written(answer) for answer in self._scripts.run("succeed", [], args)]
 
     def fail(self, ends: Sequence[JobEnd]) -> list[Written]:
@@ -202,5 +211,5 @@ def _times(end: JobEnd) -> list[str]:
 
 
 def _moment(when: datetime) -> str:
-    """A time as RQ writes it."""
-    return when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """A time as RQ writes it; four times as quick as strftime."""
+    return f"{when.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

@@ -44,40 +44,69 @@ local function drop()
     dropped = dropped + 1
 end
 
+-- Written for many tasks at once, at the end: one command each, whatever their number.
+local leases, members, taken = {}, {}, {}
+
+local function note_lease(queue, member)
+    local found = leases[queue]
+    if not found then found = {}; leases[queue] = found end
+    found[#found + 1] = now + lease
+    found[#found + 1] = member
+    members[#members + 1] = member
+end
+
+local function write_leases()
+    for queue, pairs_of in pairs(leases) do
+        for i = 1, #pairs_of, 1000 do
+            redis.call('ZADD', prefix .. ':wip:' .. queue, unpack(pairs_of, i, math.min(i + 999, #pairs_of)))
+        end
+    end
+    for i = 1, #members, 1000 do
+        redis.call('SADD', executions_key, unpack(members, i, math.min(i + 999, #members)))
+    end
+end
+
 local function claim(queue, id)
     if #id > 128 or not string.match(id, '^[%w_-]+$') then
         return quarantine(queue, id, 'the id has other characters than letters, digits, _ and -')
     end
     local job = prefix .. ':job:' .. id
-    local kind = redis.call('TYPE', job)['ok']
-    if kind == 'none' then return drop() end
-    if kind ~= 'hash' then return quarantine(queue, id, 'the record is a ' .. kind .. ', not a hash') end
-    if redis.call('HLEN', job) > 200 then return quarantine(queue, id, 'the record has over 200 fields') end
-    if redis.call('HEXISTS', job, 'data') == 0 then return quarantine(queue, id, 'the record has no data') end
-    local status = redis.call('HGET', job, 'status')
-    if ENDED[status] or (status == 'started' and is_leased(queue, id)) then return drop() end
-    local attempt = redis.pcall('HINCRBY', job, 'farpool_attempts', 1)
-    if type(attempt) ~= 'number' then
+    local fields = redis.pcall('HGETALL', job)
+    if fields.err then
+        return quarantine(queue, id, 'the record is a ' .. redis.call('TYPE', job)['ok'] .. ', not a hash')
+    end
+    if #fields == 0 then return drop() end
+    if #fields > 400 then return quarantine(queue, id, 'the record has over 200 fields') end
+    local at_of = {}
+    for i = 1, #fields, 2 do
+        at_of[fields[i]] = i + 1
+        bytes = bytes + #fields[i + 1]
+    end
+    local function value(name) return at_of[name] and fields[at_of[name]] end
+    if not at_of.data then return quarantine(queue, id, 'the record has no data') end
+    local status = value('status')
+    if ENDED[status] or taken[id] or (status == 'started' and is_leased(queue, id)) then return drop() end
+    local before = value('farpool_attempts') or '0'
+    if not string.match(before, '^%d+$') or #before > 9 then
         return quarantine(queue, id, 'farpool_attempts is no number')
     end
+    local attempt = tonumber(before) + 1
 
     local execution = ARGV[next_execution]
     next_execution = next_execution + 1
     local member = id .. ':' .. execution
-    local record = prefix .. ':execution:' .. member
+    local record, executions = prefix .. ':execution:' .. member, prefix .. ':executions:' .. id
     redis.call('HSET', record, 'id', execution, 'job_id', id, 'created_at', now_seconds,
         'last_heartbeat', now_seconds, 'worker_name', worker)
     redis.call('EXPIRE', record, lease)
-    redis.call('ZADD', prefix .. ':executions:' .. id, now + lease + 60, execution)
-    redis.call('EXPIRE', prefix .. ':executions:' .. id, lease + 60)
-    redis.call('ZADD', prefix .. ':wip:' .. queue, now + lease, member)
-    redis.call('SADD', executions_key, member)
+    redis.call('ZADD', executions, now + lease + 60, execution)
+    redis.call('EXPIRE', executions, lease + 60)
+    note_lease(queue, member)
+    taken[id] = true
     redis.call('HSET', job, 'status', 'started', 'started_at', now_text, 'last_heartbeat', now_text,
-        'worker_name', worker)
+        'worker_name', worker, 'farpool_attempts', attempt)
     redis.call('PERSIST', job)
-    local fields = redis.call('HGETALL', job)
-    for i = 2, #fields, 2 do bytes = bytes + #fields[i] end
-    local delivered = redis.call('SMEMBERS', prefix .. ':farpool:done:' .. id)
+    local delivered = at_of.farpool_reply and redis.call('SMEMBERS', prefix .. ':farpool:done:' .. id) or {}
     claims[#claims + 1] = {queue, id, execution, attempt, delivered, fields}
 end
 
@@ -104,6 +133,7 @@ for i = queues_at, queues_at + queue_count - 1 do
         claim(ARGV[i], id)
     end
 end
+write_leases()
 if #claims > 0 then
     redis.call('HSET', prefix .. ':worker:' .. worker, 'state', 'busy', 'last_heartbeat', now_text)
     redis.call('EXPIRE', prefix .. ':worker:' .. worker, lease + 60)

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farpool_common.task import Malformed, Task, count, parse_task, without
+from farpool_common.border import Border
+from farpool_common.task import Claim, Malformed, Task, count, parse_task, without
 
 ranges = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)).map(sorted).map(tuple), max_size=8)
 
@@ -29,20 +30,24 @@ records = st.dictionaries(
 )  # fmt: skip
 
 
+def parsed(record, delivered=()):
+    return parse_task(Claim("q", "id", "execution", 1, delivered, record), "rq", Border())
+
+
 @given(records, st.lists(st.binary(max_size=12)))
 def test_a_record_with_any_bytes_is_a_task_or_malformed_and_never_an_error(record, delivered):
-    found = parse_task("q", "id", "execution", 1, delivered, {**record, b"data": b"\x94"}, "rq")
+    found = parsed({**record, b"data": b"\x94"}, delivered)
     assert isinstance(found, (Task, Malformed))
 
 
 def test_delivered_ranges_are_left_out_and_junk_among_them_is_ignored():
     record = {b"data": b"\x94", b"farpool_calls": b"10", b"farpool_reply": b"rq:farpool:reply:x"}
-    found = parse_task("q", "id", "execution", 1, [b"0-3", b"5-6", b"junk", b"9-99"], record, "rq")
+    found = parsed(record, [b"0-3", b"5-6", b"junk", b"9-99"])
     assert isinstance(found, Task)
     assert found.remaining == ((3, 5), (6, 9))
 
 
 def test_a_plain_rq_job_has_rqs_own_defaults():
-    found = parse_task("q", "id", "execution", 1, [], {b"data": b"x"}, "rq")
+    found = parsed({b"data": b"x"})
     assert isinstance(found, Task)
     assert (found.limit, found.result_seconds, found.failure_seconds, found.reply) == (180.0, 500, None, None)

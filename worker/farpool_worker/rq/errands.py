@@ -186,13 +186,14 @@ def _value(job: Job, encoded: bytes) -> Any:
     return job.serializer.loads(encoded) if encoded else None
 
 
-def _bury(worker: Worker, job: Job, queue: Any, execution: Execution, text: str, kind: Kind) -> None:
+def _bury(worker: Any, job: Job, queue: Any, execution: Execution, text: str, kind: Kind) -> None:
     """What RQ's worker does when its work horse is gone."""
     if kind is Kind.STOP:
         worker._stopped_job_id = job.id
         worker._handle_stopped_job(job, queue, execution)
     else:
         job.ended_at = now()
+        worker.handle_work_horse_killed(job, None, None, None)
         worker.handle_job_failure(job, queue=queue, exc_string=text, execution=execution)
 
 

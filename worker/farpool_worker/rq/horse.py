@@ -101,6 +101,7 @@ def horse(options: RqOptions, connection: Redis, job_class: type[Job], tell_sett
         connection=connection,
         default_result_ttl=options.result_seconds,
         exception_handlers=[import_attribute(name) for name in options.handlers],
+        work_horse_killed_handler=import_attribute(options.killed_handler) if options.killed_handler else None,
         maintenance_interval=int(options.maintenance_seconds),
         job_class=job_class,
         queue_class=options.queue_class or None,
