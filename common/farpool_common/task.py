@@ -76,6 +76,7 @@ class Malformed:
     reply: str | None
     attempt: int
     reason: str
+    claimed_at: str = ""
 
     def stand_in(self) -> Task:
         """A task of one call, to tell a producer of the failure by."""
@@ -118,7 +119,7 @@ def parse_task(claim: Claim, prefix: str, border: Border) -> Task | Malformed:
     except (MalformedTaskError, DecodeError) as error:
         reply = _text(claim.record, b"farpool_reply") or ""
         known = reply if _is_reply(reply, prefix) else None
-        return Malformed(claim.id, claim.execution, claim.queue, known, claim.attempt, str(error))
+        return Malformed(claim.id, claim.execution, claim.queue, known, claim.attempt, str(error), claim.claimed_at)
 
 
 def _task(claim: Claim, record: Mapping[bytes, bytes], prefix: str, border: Border) -> Task:

@@ -74,7 +74,7 @@ class WorkerBroker:
                 *(secrets.token_hex(16) for _ in range(total + 1)),
             ],
         )
-        found = [self._parsed(*claim, claimed_at=repr(now.timestamp())) for claim in answer[0]]
+        found = [self._parsed(claim, repr(now.timestamp())) for claim in answer[0]]
         return Claimed(
             [task for task in found if isinstance(task, Task)],
             [task for task in found if isinstance(task, Malformed)],
@@ -83,16 +83,8 @@ class WorkerBroker:
             bool(answer[3]),
         )
 
-    def _parsed(
-        self,
-        queue: bytes,
-        task_id: bytes,
-        execution: bytes,
-        attempt: int,
-        delivered: list[bytes],
-        flat: list[bytes],
-        claimed_at: str,
-    ) -> Task | Malformed:
+    def _parsed(self, answer: list[Any], claimed_at: str) -> Task | Malformed:
+        queue, task_id, execution, attempt, delivered, flat = answer
         record = dict(zip(flat[::2], flat[1::2], strict=True))
         claim = Claim(text(queue), text(task_id), text(execution), attempt, delivered, record, claimed_at)
         return parse_task(claim, self.keys.prefix, self._border)

@@ -49,5 +49,6 @@ end
 if written > 0 and redis.call('EXISTS', worker_key) == 1 then
     redis.call('HINCRBY', worker_key, 'failed_job_count', written)
     redis.call('HINCRBYFLOAT', worker_key, 'total_working_time', string.format('%.6f', worked))
+    if redis.call('EXISTS', worker_key .. ':executions') == 0 then redis.call('HSET', worker_key, 'state', 'idle') end
 end
 return answers

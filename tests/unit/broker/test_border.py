@@ -6,8 +6,8 @@ from farpool_common.border import PLAIN, Border, Plain, is_verified
 
 ORDINARY = {
     b"success_callback_name": b"", b"failure_callback_name": b"", b"stopped_callback_name": b"", b"group_id": b"g",
-    b"result_ttl": b"100", b"failure_ttl": b"-1", b"ttl": b"9", b"meta": b"x", b"retries_left": b"0", b"timeout": b"180",
-    b"repeats_left": b"-1", b"dependency_ids": b'["a"]', b"rate_limit_key": b"",
+    b"result_ttl": b"100", b"failure_ttl": b"-1", b"ttl": b"9", b"meta": b"x", b"retries_left": b"0",
+    b"timeout": b"180", b"repeats_left": b"-1", b"dependency_ids": b'["a"]', b"rate_limit_key": b"",
 }  # fmt: skip
 
 
