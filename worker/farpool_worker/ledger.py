@@ -119,10 +119,10 @@ class Ledger:
             self._ready.appendleft(held)
 
     def left_to_rq(self, held: Held, errand: Errand) -> None:
-        """A child shall have RQ's own code end this job, before all others."""
+        """A child shall have RQ's own code end this job, before all others but those that came to this earlier."""
         self.unready(held)
         held.errand, held.remaining, held.stage = errand, ((0, 1),), Stage.READY
-        self._ready.appendleft(held)
+        self._ready.insert(sum(1 for other in self._ready if other.errand is not None), held)
 
     def unready(self, held: Held) -> None:
         """The task no longer waits for a slot."""

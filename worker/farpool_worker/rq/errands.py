@@ -83,7 +83,11 @@ class Errands:
                 else:
                     return False
             else:
-                worker._finalize_failure(job, queue, execution, (type(error), error, error.__traceback__))
+                told = type(error), error, error.__traceback__
+                try:
+                    raise error  # a callback's own exception comes while this one is handled
+                except BaseException:
+                    worker._finalize_failure(job, queue, execution, told)
         return True
 
     # --- errands of the daemon -------------------------------------------------------------------

@@ -1,0 +1,111 @@
+"""Databases of one server: RQ's own worker empties one, our daemons serve another."""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from rq import Queue, SimpleWorker
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from cases import Case
+from daemons import Daemon, wait_for
+from hooks import Hooks
+from keyspace import differing, keyspace
+
+KEPT = (b"rq:worker", b"rq:farpool:host", b"rq:scheduler")
+OPTIONS = ("-c", "1", "--accept", "pickle,json,msgpack", "--allow-any", "--with-scheduler")
+
+
+@dataclass
+class Contract:
+    """Runs cases on both sides, each once."""
+
+    theirs: redis.Redis
+    ours: redis.Redis
+    aside: redis.Redis
+    hooks: Hooks
+    _found: dict[str, dict[str, tuple[Any, Any]]] = field(default_factory=dict)
+
+    def differences(self, case: Case) -> dict[str, tuple[Any, Any]]:
+        """What RQ's worker and our daemon leave different."""
+        if case.name not in self._found:
+            theirs = self._by_rq(case)
+            self._found[case.name] = differing(theirs, self._by_us(case, len(theirs["hooks"])))
+        return self._found[case.name]
+
+    def _by_rq(self, case: Case) -> dict[str, Any]:
+        self.theirs.flushdb()
+        queue = Queue("default", connection=self.theirs, serializer=case.serializer)
+        case.enqueue(queue)
+        handlers = ["rq_jobs.handler"] if case.with_handler else []
+        worker = SimpleWorker([queue], connection=self.theirs, serializer=case.serializer)
+        for name in handlers:
+            worker.push_exc_handler(getattr(sys.modules["rq_jobs"], name.partition(".")[2]))
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        worker.work(burst=True, with_scheduler=True, logging_level="CRITICAL")
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        return keyspace(self.theirs) | {"hooks": self.hooks.take()}
+
+    def _by_us(self, case: Case, hooks: int) -> dict[str, Any]:
+        for key in self.ours.keys("*"):
+            if not key.startswith(KEPT):
+                self.ours.delete(key)
+        queue = Queue("handled" if case.with_handler else "default", connection=self.aside, serializer=case.serializer)
+        case.enqueue(queue)
+        self._hand_over()
+        wait_for(lambda: _is_quiet(self.ours, queue.name) and len(self.hooks) >= hooks)
+        found = {_renamed(name): _renamed(value) for name, value in keyspace(self.ours).items()}
+        return found | {"hooks": self.hooks.take()}
+
+    def _hand_over(self) -> None:
+        """Give what was enqueued aside to the daemons, the queues last: they begin at once."""
+        for key in sorted(self.aside.keys("*"), key=lambda key: key.startswith((b"rq:queue:", b"rq:scheduled:"))):
+            self.ours.delete(key)
+            assert self.aside.move(key, 2)
+
+
+def _renamed(value: Any) -> Any:
+    return value.replace("handled", "default") if isinstance(value, str) else value
+
+
+def _is_quiet(client: redis.Redis, queue: str) -> bool:
+    """Whether everything that can run now has run: seen twice."""
+    for _ in range(2):
+        busy = [f"rq:queue:{queue}", f"rq:farpool:doorbell:{queue}", f"rq:wip:{queue}", f"rq:ready:{queue}"]
+        if client.exists(*busy, *client.keys("rq:rl:*:rate_limited")):
+            return False
+        if client.zcount(f"rq:scheduled:{queue}", 0, time.time()):
+            return False
+        time.sleep(0.03)
+    return True
+
+
+@pytest.fixture(scope="session")
+def contract(shared_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contract]:
+    folder = tmp_path_factory.mktemp("contract")
+    theirs, ours, aside = (redis.Redis.from_url(shared_server.url, db=number) for number in (1, 2, 3))
+    url = f"{shared_server.url}?db=2"
+    hooks = Hooks()
+    plain = Daemon(url, "plain", folder / "plain.log", *OPTIONS, "default")
+    handler = ("--exception-handler", "rq_jobs.handler")
+    handled = Daemon(url, "handled", folder / "handled.log", *OPTIONS, *handler, "handled")
+    try:
+        plain.wait_until_listed()
+        handled.wait_until_listed()
+        yield Contract(theirs, ours, aside, hooks)
+    finally:
+        hooks.close()
+        for daemon in (plain, handled):
+            daemon.terminate()
+            daemon.wait()
+        for client in (theirs, ours, aside):
+            client.flushdb()
+            client.close()
