@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import rq_jobs
+from daemons import wait_for
 from hooks import Hooks
+from redis import Redis
 from rq import Callback, Queue, Repeat, Retry
+from rq.command import send_kill_horse_command, send_stop_execution_command, send_stop_job_command
 from rq.group import Group
 from rq.job import Dependency, Job
 from rq.rate_limit import RateLimit
@@ -21,13 +24,20 @@ Enqueue = Callable[[Queue], Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One trace: what is enqueued, and which feature and end it shows.  `handlers`: of the worker."""
+    """One trace: what is enqueued, and which feature and end it shows.  `interrupt`: done to it while it runs."""
 
     feature: str
     end: str
     enqueue: Enqueue
     serializer: Any = None
     with_handler: bool = False
+    interrupt: Callable[[Redis, str], None] | None = None
+
+    def interrupted(self, client: Redis) -> None:
+        """Do to the running job what the case is about."""
+        if self.interrupt is not None:
+            wait_for(lambda: client.exists("running"))  # the job says so itself
+            self.interrupt(client, "job")
 
     @property
     def name(self) -> str:
@@ -142,6 +152,23 @@ def _hooked(function: Any) -> Enqueue:
     return enqueue
 
 
+def lasting(**options: Any) -> Enqueue:
+    return job(rq_jobs.lasts, **options)
+
+
+def stop(client: Redis, job_id: str) -> None:
+    send_stop_job_command(client, job_id)
+
+
+def stop_execution(client: Redis, job_id: str) -> None:
+    (execution,) = Job.fetch(job_id, client).get_executions()
+    send_stop_execution_command(client, job_id, execution.id)
+
+
+def kill_horse(client: Redis, job_id: str) -> None:
+    send_kill_horse_command(client, Job.fetch(job_id, client).worker_name)
+
+
 CASES = [
     *pair("enqueue"),
     Case("enqueue", "result None", job(rq_jobs.nothing)),
@@ -206,6 +233,13 @@ CASES = [
     Case("a result that cannot travel", "not stored", job(rq_jobs.cannot_travel)),
     Case("canceled while it waits", "not run", _canceled),
     Case("deleted while it waits", "not run", _deleted),
+    Case("stop-job", "stopped", lasting(), interrupt=stop),
+    Case("stop-job", "stopped, never retried", lasting(retry=Retry(max=2)), interrupt=stop),
+    Case("stop-job", "with a callback", lasting(on_stopped=Callback(rq_jobs.on_stopped)), interrupt=stop),
+    Case("stop-execution", "stopped", lasting(), interrupt=stop_execution),
+    Case("kill-horse", FAILURE, lasting(), interrupt=kill_horse),
+    Case("kill-horse", "with Retry", lasting(retry=Retry(max=1, interval=3600)), interrupt=kill_horse),
+    Case("kill-horse", "with a callback", lasting(on_failure=Callback(rq_jobs.on_failure)), interrupt=kill_horse),
     Case("exception handler", SUCCESS, job(rq_jobs.add, 1), None, True),
     Case("exception handler", FAILURE, job(rq_jobs.fails), None, True),
 ]  # fmt: skip

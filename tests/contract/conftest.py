@@ -1,6 +1,7 @@
 """Databases of one server: RQ's own worker empties one, our daemons serve another."""
 
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from rq import Queue, SimpleWorker
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cases import Case
-from daemons import Daemon, wait_for
+from daemons import SUPPORT, Daemon, wait_for
 from hooks import Hooks
 from keyspace import differing, keyspace
 
@@ -30,6 +31,7 @@ class Contract:
     theirs: redis.Redis
     ours: redis.Redis
     aside: redis.Redis
+    forking: redis.Redis
     hooks: Hooks
     _found: dict[str, dict[str, tuple[Any, Any]]] = field(default_factory=dict)
 
@@ -41,6 +43,8 @@ class Contract:
         return self._found[case.name]
 
     def _by_rq(self, case: Case) -> dict[str, Any]:
+        if case.interrupt is not None:
+            return self._by_forking_rq(case)
         self.theirs.flushdb()
         queue = Queue("default", connection=self.theirs, serializer=case.serializer)
         case.enqueue(queue)
@@ -54,6 +58,15 @@ class Contract:
             signal.signal(number, handler)
         return keyspace(self.theirs) | {"hooks": self.hooks.take()}
 
+    def _by_forking_rq(self, case: Case) -> dict[str, Any]:
+        """By `rq worker`: a job that is stopped, or whose process dies, needs a process of its own."""
+        for key in set(self.forking.keys("*")) - set(self.forking.keys("rq:worker*")):
+            self.forking.delete(key)
+        case.enqueue(Queue("default", connection=self.forking))
+        case.interrupted(self.forking)
+        wait_for(lambda: _is_quiet(self.forking, "default"))
+        return keyspace(self.forking) | {"hooks": []}
+
     def _by_us(self, case: Case, hooks: int) -> dict[str, Any]:
         for key in self.ours.keys("*"):
             if not key.startswith(KEPT):
@@ -61,6 +74,7 @@ class Contract:
         queue = Queue("handled" if case.with_handler else "default", connection=self.aside, serializer=case.serializer)
         case.enqueue(queue)
         self._hand_over()
+        case.interrupted(self.ours)
         wait_for(lambda: _is_quiet(self.ours, queue.name) and len(self.hooks) >= hooks)
         found = {_renamed(name): _renamed(value) for name, value in keyspace(self.ours).items()}
         return found | {"hooks": self.hooks.take()}
@@ -91,21 +105,25 @@ def _is_quiet(client: redis.Redis, queue: str) -> bool:
 @pytest.fixture(scope="session")
 def contract(shared_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contract]:
     folder = tmp_path_factory.mktemp("contract")
-    theirs, ours, aside = (redis.Redis.from_url(shared_server.url, db=number) for number in (1, 2, 3))
+    clients = [redis.Redis.from_url(shared_server.url, db=number) for number in (1, 2, 3, 4)]
     url = f"{shared_server.url}?db=2"
     hooks = Hooks()
     plain = Daemon(url, "plain", folder / "plain.log", *OPTIONS, "default")
     handler = ("--exception-handler", "rq_jobs.handler")
     handled = Daemon(url, "handled", folder / "handled.log", *OPTIONS, *handler, "handled")
+    stock = subprocess.Popen(
+        [sys.executable, "-m", "rq.cli", "worker", "-u", f"{shared_server.url}?db=4", "--quiet", "default"],
+        cwd=SUPPORT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     try:
         plain.wait_until_listed()
         handled.wait_until_listed()
-        yield Contract(theirs, ours, aside, hooks)
+        yield Contract(*clients, hooks)
     finally:
         hooks.close()
-        for daemon in (plain, handled):
-            daemon.terminate()
-            daemon.wait()
-        for client in (theirs, ours, aside):
+        for process in (plain.process, handled.process, stock):
+            process.terminate()
+            process.wait(30)
+        for client in clients:
             client.flushdb()
             client.close()

@@ -34,4 +34,14 @@ DIFFERENCES = (
         "deleted while it waits.*",
         r"rq:queue:default:intermediate.*",
     ),
+    Difference(
+        "who ran a job that was stopped or killed, and when it ended, stays known; RQ saves an older copy over it",
+        "(stop-job|stop-execution|kill-horse).*",
+        r"rq:job:job (worker_name|last_heartbeat|ended_at)|rq:results:job \d execution_ended_at",
+    ),
+    Difference(
+        "the failure of a job whose process died names the slot, the host, the process and the signal",
+        "kill-horse.*",
+        r"rq:results:job \d exc_string",
+    ),
 )

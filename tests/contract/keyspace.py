@@ -9,9 +9,9 @@ from typing import Any
 import redis
 
 NOT_COMPARED = re.compile(
-    rb"rq:(worker|workers|scheduler|scheduler-lock|clean_registries|clean_groups|farpool)(:|$)|noted$"
+    rb"rq:(worker|workers|scheduler|scheduler-lock|clean_registries|clean_groups|farpool)(:|$)|(noted|running)$"
 )
-"""Who ran, and our own keys.  Workers are compared in a test of their own; `noted` is not RQ's."""
+"""Who ran, and our own keys.  Workers are compared in a test of their own; `noted` and `running` are not RQ's."""
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z?")
 _SECONDS = re.compile(r"1\d{9}\.\d+")

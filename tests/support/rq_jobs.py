@@ -48,6 +48,11 @@ def asks_again(times):
     return Retry(max=times)
 
 
+def lasts():
+    get_current_job().connection.set("running", "1")
+    time.sleep(60)
+
+
 def cannot_travel():
     return threading.Lock()
 
