@@ -93,7 +93,7 @@ def report_stopped(job, connection):
 
 def first_handler(job, kind, error, trace):
     job.connection.rpush("handled", f"first {error}")
-    return None
+    return
 
 
 def last_handler(job, kind, error, trace):

@@ -94,3 +94,15 @@ def locks():
 
 def on_success(job, connection, result):
     connection.incr("callbacks")
+
+
+def quick():
+    return "quick"
+
+
+def raises():
+    raise ValueError("no luck")
+
+
+def add(a, b):
+    return a + b
