@@ -49,7 +49,7 @@ def work(jobs: int, commands: list[list[str]], traffic: list[tuple[float, float]
     """Let the commands empty a queue of so many jobs.  Time and CPU are scaled to JOBS."""
     with Server() as server, redis.Redis.from_url(server.url) as client:
         _enqueue(Queue(connection=client), jobs)
-        with _started([[*command, "-u", server.url] for command in commands]) as processes:
+        with _started([[*command, "-u", server.url] for command in commands]):
             _wait_until(lambda: client.zcard("rq:finished:default") > 0)
             done, before = client.zcard("rq:finished:default"), client.info("stats")
             with measured() as run:

@@ -101,7 +101,7 @@ class Daemon:
     def _schedule(self) -> None:
         from farpool_worker.rq.scheduler import Scheduler  # RQ is loaded only where it is used
 
-        scheduler = Scheduler(self._settings.address.url, self._settings.queues)
+        scheduler = Scheduler(self._settings.address.url, self._settings.queues, self._keys)
         if self._settings.is_burst:
             scheduler.promote_once()
         else:

@@ -1,0 +1,46 @@
+"""A client's address as a URL: another client made from it speaks to the same server in the same way."""
+
+import pytest
+import redis
+from redis.sentinel import Sentinel
+
+from farpool_common.errors import SettingsError
+from farpool_worker.rq.connection_url import url_of
+
+SAME = ("host", "port", "db", "path", "username", "password", "ssl_cert_reqs", "ssl_ca_certs")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost:6379/0",
+        "redis://db.example:7000/3",
+        "redis://:secret@localhost:6379/0",
+        "redis://user:p%40ss%3Aw%2Ford%25@localhost:6379/1",
+        "redis://[::1]:6379/0",
+        "rediss://user:x@db.example:6380/0?ssl_cert_reqs=required&ssl_ca_certs=/etc/ca.pem",
+        "rediss://db.example:6380/0?ssl_cert_reqs=none",
+        "unix:///run/redis/s.sock?db=2",
+        "unix://user:a%20b@/run/re%20dis/s.sock?db=0",
+    ],
+)
+def test_a_client_made_from_it_has_the_same_settings(url):
+    first = redis.Redis.from_url(url)
+    second = redis.Redis.from_url(url_of(first))
+    kinds = [client.connection_pool.connection_class for client in (first, second)]
+    assert kinds[0] is kinds[1]
+    known = [client.connection_pool.connection_kwargs for client in (first, second)]
+    assert [known[0].get(name) or None for name in SAME] == [known[1].get(name) or None for name in SAME]
+
+
+def test_a_client_made_of_words_has_a_url_too():
+    assert url_of(redis.Redis(host="h", port=1, db=2, password="p")) == "redis://:p@h:1/2"
+    assert url_of(redis.Redis()) == "redis://localhost:6379/0"
+
+
+def test_what_no_url_can_say_is_refused_with_the_way_on():
+    with pytest.raises(SettingsError, match="from_url"):
+        url_of(Sentinel([("localhost", 26379)]).master_for("main"))
+    provider = redis.UsernamePasswordCredentialProvider("user", "word")
+    with pytest.raises(SettingsError, match="credential provider"):
+        url_of(redis.Redis(credential_provider=provider))
