@@ -12,6 +12,8 @@ from farpool_common.payload import Part, unpack_parts
 Ranges = tuple[tuple[int, int], ...]
 """Half-open ranges of call indices, ascending and apart."""
 
+_CALLBACKS = (b"success_callback_name", b"failure_callback_name", b"stopped_callback_name")
+
 _Default = TypeVar("_Default", int, None)
 
 DEFAULT_RETRIES = 3
@@ -59,6 +61,7 @@ class Task:
     failure_seconds: int | None
     plain: Plain = PLAIN
     claimed_at: str = ""
+    callbacks: tuple[str, ...] = ()
 
     @property
     def member(self) -> str:
@@ -147,6 +150,7 @@ def _task(claim: Claim, record: Mapping[bytes, bytes], prefix: str, border: Bord
         failure_seconds=_integer(record, b"failure_ttl", None),
         plain=border.plain(record) if reply is None else PLAIN,
         claimed_at=claim.claimed_at,
+        callbacks=tuple(name for field in _CALLBACKS if (name := _text(record, field))) if reply is None else (),
     )
 
 

@@ -173,7 +173,14 @@ class Child:
 def _work(fields: list[Any], segments: list[Segment]) -> Work:
     data, kind, ranges, attempt, limit, job = fields
     spans = tuple((start, stop) for start, stop in ranges)
-    return Work("", data, Kind(kind), spans, attempt, limit, tuple(segments), job and JobRef(*job))
+    return Work("", data, Kind(kind), spans, attempt, limit, tuple(segments), _job_ref(job))
+
+
+def _job_ref(fields: list[Any] | None) -> JobRef | None:
+    if fields is None:
+        return None
+    task_id, queue, execution, is_failure_plain, callbacks = fields
+    return JobRef(task_id, queue, execution, is_failure_plain, tuple(callbacks))
 
 
 def _check_ranges(prepared: Prepared, work: Work) -> None:

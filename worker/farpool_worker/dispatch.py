@@ -6,7 +6,7 @@ was never measured goes alone, so that no long task holds others up behind it.
 
 from collections.abc import Sequence
 
-from farpool_common.task import count
+from farpool_common.task import Task, count
 from farpool_worker.ledger import Held
 from farpool_worker.runtimes import Runtimes
 from farpool_worker.work import JobRef, Kind, Work
@@ -82,9 +82,13 @@ def work_of(held: Held) -> Work:
         attempt=task.attempt,
         limit=task.limit if errand is None else None,
         segments=tuple(held.segments),
-        job=None if task.reply is not None else JobRef(task.id, task.queue, task.execution, task.plain.failure),
+        job=None if task.reply is not None else _ref(task),
         patience=0.0 if task.reply is not None else RQ_PATIENCE_SECONDS,
     )
+
+
+def _ref(task: Task) -> JobRef:
+    return JobRef(task.id, task.queue, task.execution, task.plain.failure, task.callbacks)
 
 
 def _kind(held: Held) -> Kind:

@@ -43,11 +43,12 @@ class Jobs:
 
     def run(self, number: int, work: Work) -> None:
         """Do one piece of work and report its end."""
-        if work.kind is not Kind.CALL:
-            self._have_rq(number, work)
-            return
         started = time.perf_counter()
         try:
+            self._check_callbacks(work)
+            if work.kind is not Kind.CALL:
+                self._have_rq(number, work)
+                return
             call, function = self._prepared(work)
         except REFUSED as error:
             self._report(number, _Tried(time.perf_counter() - started, error=error))
@@ -58,6 +59,11 @@ class Jobs:
                 self._have_rq(number, work, Kind.PERFORM)
         else:
             self._call(number, work, call, function)
+
+    def _check_callbacks(self, work: Work) -> None:
+        """They are named by the producer, as the function is.  Raises FunctionNotAllowedError."""
+        for name in () if work.job is None else work.job.callbacks:
+            self._preparer.check_allowed(name)
 
     # --- farpool calls the function --------------------------------------------------------------
 

@@ -26,12 +26,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class JobRef:
-    """A job of an RQ producer: which execution of it is ours, and whether its failure is plain."""
+    """A job of an RQ producer: which execution of it is ours, whether its failure is plain, and the names of
+    functions that RQ may call when it ends."""
 
     id: str
     queue: str
     execution: str
     is_failure_plain: bool
+    callbacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

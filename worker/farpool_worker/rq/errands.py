@@ -114,13 +114,9 @@ class Errands:
                     return True
 
     def _check(self, job: Job, work: Work) -> None:
-        """Raises what refuses a job: a format or a function that is not for this worker, callbacks included."""
+        """Raises what refuses a job: a format or a function that is not for this worker."""
         if self.serializer is None:
             check_accepted(work.data, self._accepted, job.origin)
-        callbacks = (job._success_callback_name, job._failure_callback_name, job._stopped_callback_name)
-        for name in callbacks:
-            if isinstance(name, str) and name:
-                self._preparer.function(name)
         try:
             name = job.func_name
         except Exception:  # RQ's code meets it, and knows what follows
