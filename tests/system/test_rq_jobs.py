@@ -162,6 +162,21 @@ def test_maintenance_comes_again_after_its_interval(queue, connection, serving):
         wait_for(lambda: connection.zcard("rq:finished:default") == 0)
 
 
+@pytest.mark.parametrize("end", ["cancel", "delete"])
+@pytest.mark.parametrize("options", [{}, {"on_success": stock.on_success}])
+def test_a_job_that_is_canceled_or_deleted_while_it_runs_is_stopped_and_stays_so(
+    queue, connection, serving, end, options
+):
+    job = queue.enqueue(stock.lasts, **options)
+    with serving(*stock.AS_RQ):
+        wait_for(lambda: job.get_status() == "started")
+        getattr(job, end)()
+        after = queue.enqueue(stock.quick)  # the only slot is free again
+        wait_for(lambda: after.get_status() == "finished")
+        time.sleep(0.5)
+        assert connection.hget(job.key, "status") == (b"canceled" if end == "cancel" else None)
+
+
 # --- the scheduler ---------------------------------------------------------------------------------
 
 

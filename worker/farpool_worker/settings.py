@@ -96,3 +96,13 @@ def max_result_bytes(environ: Mapping[str, str]) -> int:
     if not raw.isdecimal() or int(raw) < 1:
         raise SettingsError(f"FARPOOL_MAX_RESULT={raw!r} is not a number of bytes")
     return int(raw)
+
+
+def whole_number(environ: Mapping[str, str], name: str) -> int | None:
+    """A number of at least 1 from the environment, None where it is not set.  Raises SettingsError."""
+    raw = environ.get(name, "")
+    if not raw:
+        return None
+    if not raw.isdecimal() or int(raw) < 1:
+        raise SettingsError(f"{name}={raw!r} is not a whole number of at least 1")
+    return int(raw)

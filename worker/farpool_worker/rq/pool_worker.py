@@ -18,7 +18,7 @@ from farpool_worker.job_options import JobOptions, RqOptions, border_of
 from farpool_worker.log import start_logging
 from farpool_worker.rq.connection_url import url_of
 from farpool_worker.serve import serve
-from farpool_worker.settings import WorkerSettings, lease_times, max_result_bytes, seconds
+from farpool_worker.settings import WorkerSettings, lease_times, max_result_bytes, seconds, whole_number
 from farpool_worker.slots import usable_slots
 
 RECOGNISED = (
@@ -68,8 +68,7 @@ class PoolWorker(Worker):
         environ = os.environ
         url, queues = url_of(self.connection), tuple(self.queue_names())
         rq = self._rq_options(url, queues)
-        asked = environ.get("FARPOOL_SLOTS", "")
-        slots = usable_slots(int(asked) if asked.isdecimal() else None)
+        slots = usable_slots(whole_number(environ, "FARPOOL_SLOTS"))
         return WorkerSettings(
             address=Address(url, "the worker's connection"),
             prefix=RQ_KEY_PREFIX,
@@ -80,6 +79,7 @@ class PoolWorker(Worker):
             roots=(),
             allow_any=True,
             allow_eviction=environ.get("FARPOOL_ALLOW_EVICTION", "") not in ("", "0"),
+            max_tasks_per_child=whole_number(environ, "FARPOOL_MAX_TASKS_PER_CHILD"),
             drain_seconds=seconds(environ, "FARPOOL_DRAIN_SECONDS", 30.0),
             max_result_bytes=max_result_bytes(environ),
             jobs=JobOptions(accept=FORMATS, rq=rq, preload=_preloaded(environ.get("FARPOOL_PRELOAD", ""))),
