@@ -68,6 +68,21 @@ def test_a_daemon_tells_what_it_accepts(connection, serving):
         assert connection.hget("rq:farpool:host:ours", "accept") == b"msgpack,pickle"
 
 
+def test_with_a_version_of_rq_that_was_not_compared_rqs_code_runs_every_job(queue, connection, serving, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "from importlib import metadata\nreal = metadata.version\n"
+        "metadata.version = lambda name: '3.9.0' if name == 'rq' else real(name)\n"
+    )
+    jobs = {}
+    for name, environ in (("compared", {}), ("not compared", {"PYTHONPATH": str(tmp_path)})):
+        with serving(*stock.AS_RQ, **environ) as (daemon,):
+            jobs[name] = queue.enqueue(stock.quick)
+            wait_for(lambda name=name: jobs[name].get_status() == "finished")
+            assert ("rq 3.9.0 is not a version that farpool was compared with" in daemon.text()) == bool(environ)
+    ended_by_script = {name: connection.hexists(job.key, "farpool_execution") for name, job in jobs.items()}
+    assert ended_by_script == {"compared": True, "not compared": False}
+
+
 # --- what may run ----------------------------------------------------------------------------------
 
 

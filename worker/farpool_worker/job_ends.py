@@ -66,6 +66,7 @@ class JobEnds:
 
     def lost(self, held: Held, error: FarpoolError) -> None:
         """Its process died.  As with RQ it has failed, and runs again only if its producer said so."""
+        held.is_settling = False
         if held.errand is None:
             self.fail(held, error)
             return

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -93,9 +94,7 @@ class Jobs:
         if rq is None or tried.is_plain(job, current):
             self._report(number, tried)
         else:
-            self._reporter.flush()
-            has_failed = rq.end(job, current, tried.value, tried.error, self._tell(number))
-            self._reporter.add(["settled", number, tried.seconds, has_failed])
+            self._by_rq(number, partial(rq.end, job, current, tried.value, tried.error), tried.seconds)
 
     def _tried(self, work: Work, call: Call, function: Callable[..., Any]) -> "_Tried":
         rq = self._rq
@@ -142,15 +141,20 @@ class Jobs:
 
     def _have_rq(self, number: int, work: Work, kind: Kind | None = None) -> None:
         self._reporter.flush()
-        started = time.perf_counter()
         self._enter(0)
+        assert self._rq is not None, "the daemon sends such work only where RQ's code may run"
+        self._by_rq(number, partial(self._rq.run, kind or work.kind, work))
+
+    def _by_rq(self, number: int, end: Callable[[Callable[[], None]], bool], ran: float = 0.0) -> None:
+        """Let RQ's code end a job; should it fail at that, the daemon writes the failure."""
+        self._reporter.flush()
+        started = time.perf_counter()
         try:
-            assert self._rq is not None, "the daemon sends such work only where RQ's code may run"
-            has_failed = self._rq.run(kind or work.kind, work, self._tell(number))
+            has_failed = end(self._tell(number))
         except BaseException as error:
             self._report(number, _Tried(time.perf_counter() - started, error=error))
         else:
-            self._reporter.add(["settled", number, time.perf_counter() - started, has_failed])
+            self._reporter.add(["settled", number, ran + time.perf_counter() - started, has_failed])
 
     def _tell(self, number: int) -> Callable[[], None]:
         """For RQ's code, to say that it begins to end a job."""

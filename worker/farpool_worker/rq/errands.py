@@ -153,7 +153,10 @@ class Errands:
             execution = Execution.fetch(ref.execution, ref.id, connection)
             execution._job = job
             worker.executions[execution.id] = execution
-            yield worker, job, execution
+            try:
+                yield worker, job, execution
+            finally:
+                job.connection.close()  # of a job that its function looked at, it is another one
 
     @contextmanager
     def _connected(self) -> Iterator[Redis]:
