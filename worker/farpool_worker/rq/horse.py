@@ -27,9 +27,16 @@ class Horse:
     keys: Keys
     tell_settling: Callable[[], None]
     connection: Any
+    executions: dict[str, Execution]
 
     def procline(self, message: str) -> None:
         """The process has a name of its own."""
+
+    def prepare_job_execution(self, job: Job, remove_from_intermediate_queue: bool = False) -> None:
+        """RQ's, behind the fence: a job that was canceled since it was claimed stays canceled, and does not run."""
+        execution = next(iter(self.executions.values()), None)
+        with self._fenced(job, execution):
+            super().prepare_job_execution(job, remove_from_intermediate_queue)  # type: ignore[misc]
 
     def handle_execution_ended(self, job: Job, queue: Queue, heartbeat_ttl: int) -> None:
         """RQ begins to end the job: the daemon is told, so that it does not miss the lease."""

@@ -74,7 +74,7 @@ class Scheduler:
             if scheduler.acquire_locks():
                 scheduler.register_birth()
                 self._promote(scheduler)
-                self._end(scheduler)
+        self._end(scheduler)
 
     def _promote(self, scheduler: Any) -> None:
         """Move what is due.  RQ reads all due records before it moves any: one that cannot be read goes aside."""
@@ -110,3 +110,5 @@ class Scheduler:
                 scheduler.register_death()
         except ServerError as error:
             log.warning("scheduler: %s; its locks lapse by themselves", error)
+        finally:
+            scheduler.connection.close()
