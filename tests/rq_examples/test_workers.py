@@ -44,7 +44,7 @@ def statuses(*given):
 def test_a_worker_is_listed_with_its_queues_its_state_and_what_it_has_done(other):
     queue = Queue("high", connection=other)
     with pool_worker(other.url, "-n", "my-worker", "high", "default") as worker:
-        assert (worker.name, worker.queue_names(), worker.state) == ("my-worker", ["high", "default"], "idle")
+        assert (worker.name, worker.queue_names(), state(worker)) == ("my-worker", ["high", "default"], "idle")
         assert [found.name for found in Worker.all(queue=queue)] == ["my-worker"]
         assert PoolWorker.find_by_key("rq:worker:my-worker", connection=other).pid == worker.process.pid
         good, bad = queue.enqueue(jobs.nap, 0.1), queue.enqueue(jobs.divide, 1, 0)

@@ -3,7 +3,7 @@
 import pytest
 import redis
 import stock
-from rq import Queue
+from rq import Callback, Queue
 
 
 @pytest.fixture
@@ -21,4 +21,4 @@ def journal(tmp_path):
 @pytest.fixture(params=["plain", "by RQ's own code"])
 def how(request):
     """Options of a job that farpool runs itself, and of one that RQ's own code runs in the child."""
-    return {} if request.param == "plain" else {"on_success": stock.on_success}
+    return {} if request.param == "plain" else {"on_success": Callback(stock.on_success)}

@@ -45,7 +45,10 @@ def failure(job):
 def test_a_refused_format_fails_the_job_untouched_and_it_runs_when_requeued_to_a_worker_that_accepts_it(
     queue, connection, serving
 ):
-    jobs = [queue.enqueue(stock.quick), queue.enqueue(stock.quick, on_success=stock.on_success, retry=Retry(max=3))]
+    jobs = [
+        queue.enqueue(stock.quick),
+        queue.enqueue(stock.quick, on_success=Callback(stock.on_success), retry=Retry(max=3)),
+    ]
     before = [connection.hget(job.key, "data") for job in jobs]
     with serving("--allow-any"):
         for job in jobs:
@@ -104,7 +107,7 @@ def test_a_callback_that_is_not_allowed_fails_the_job_before_it_runs(connection,
 
 def test_without_rqs_own_code_plain_jobs_run_and_others_say_what_they_need(connection, serving):
     queue = Queue(connection=connection, serializer=Serializer)
-    plain, with_callback = queue.enqueue(stock.quick), queue.enqueue(stock.quick, on_success=stock.on_success)
+    plain, with_callback = queue.enqueue(stock.quick), queue.enqueue(stock.quick, on_success=Callback(stock.on_success))
     failing = queue.enqueue(stock.raises, retry=Retry(max=2))
     with serving("--no-rq-jobs"):
         wait_for(lambda: plain.get_status() == "finished")
@@ -178,7 +181,7 @@ def test_maintenance_comes_again_after_its_interval(queue, connection, serving):
 
 
 @pytest.mark.parametrize("end", ["cancel", "delete"])
-@pytest.mark.parametrize("options", [{}, {"on_success": stock.on_success}])
+@pytest.mark.parametrize("options", [{}, {"on_success": Callback(stock.on_success)}])
 def test_a_job_that_is_canceled_or_deleted_while_it_runs_is_stopped_and_stays_so(
     queue, connection, serving, end, options
 ):
