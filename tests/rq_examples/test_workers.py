@@ -89,8 +89,10 @@ def test_one_execution_is_stopped(queue):
     wait_for(lambda: job.get_status() == "stopped")
 
 
-def test_killing_the_horse_fails_its_job_and_the_worker_goes_on(queue):
-    job = running(queue.enqueue(jobs.nap, 60))
+def test_killing_the_horse_fails_its_job_and_the_worker_goes_on(queue, tmp_path):
+    job = queue.enqueue(jobs.says_when_it_runs, str(tmp_path / "runs"))
+    wait_for((tmp_path / "runs").exists)
+    job.refresh()
     send_kill_horse_command(queue.connection, job.worker_name)
     wait_for(lambda: job.get_status() == "failed")
     after = queue.enqueue(jobs.say_hello)

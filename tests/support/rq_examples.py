@@ -3,6 +3,7 @@
 import os
 import pickle
 import time
+from pathlib import Path
 
 from rq import Queue, Retry, get_current_job
 from rq.job import Job
@@ -51,6 +52,11 @@ def nap(seconds):
 def fails_later():
     time.sleep(0.5)
     raise RuntimeError("later")
+
+
+def says_when_it_runs(path):
+    Path(path).touch()
+    time.sleep(60)
 
 
 def flaky(key):

@@ -12,7 +12,7 @@ from farpool_common.address import find_address, prefix_from
 from farpool_common.border import RQ_RESULT_SECONDS
 from farpool_common.errors import FarpoolError
 from farpool_common.exit_codes import exit_code
-from farpool_worker.job_options import JobOptions, RqOptions, border_of, formats
+from farpool_worker.job_options import JobOptions, RqOptions, border_of, formats, own_serializer
 from farpool_worker.log import start_logging
 from farpool_worker.serve import serve
 from farpool_worker.settings import STRATEGIES, WorkerSettings, default_name, lease_times, max_result_bytes
@@ -39,6 +39,9 @@ SECONDS, POSITIVE = click.FloatRange(0), click.FloatRange(0, min_open=True)
 @click.option("--max-jobs", type=click.IntRange(1), help="Exit after so many RQ jobs.")
 @click.option("--no-rq-jobs", is_flag=True, help="Refuse jobs that RQ's own code must run: callbacks and the like.")
 @click.option("--exception-handler", "handlers", multiple=True, metavar="NAME", help="RQ's: module.function.")
+@click.option("-j", "--job-class", default="", help="RQ's: a class of jobs.")
+@click.option("--queue-class", default="", help="RQ's: a class of queues.")
+@click.option("-S", "--serializer", help="RQ's: a serializer of your own; pickle, JSON and msgpack are recognised.")
 @click.option("--results-ttl", type=int, default=RQ_RESULT_SECONDS, help="Seconds that RQ results are kept.")
 @click.option("--maintenance-interval", type=POSITIVE, default=600.0, help="Seconds between looks at RQ's registries.")
 @click.option("--preload", multiple=True, metavar="MODULE[:FUNCTION]", help="Imported, or called, in each process.")
@@ -74,6 +77,9 @@ def _settings(queues: tuple[str, ...], options: dict[str, Any]) -> WorkerSetting
         result_seconds=options["results_ttl"],
         maintenance_seconds=options["maintenance_interval"],
         handlers=options["handlers"],
+        job_class=options["job_class"],
+        queue_class=options["queue_class"],
+        serializer=own_serializer(options["serializer"]),
     )
     return WorkerSettings(
         address=address,

@@ -6,13 +6,12 @@ and `transfer` (large buffers).  They talk to the loop through its wakeup pipe o
 """
 
 import os
-import signal
 import socket
 import sys
 import time
 from datetime import UTC, datetime
 from multiprocessing.connection import wait
-from typing import Any, assert_never
+from typing import Any
 
 from farpool_common.backoff import Backoff
 from farpool_common.broker import Task, WorkerBroker
@@ -20,7 +19,7 @@ from farpool_common.errors import NotPlainError, ServerError, WorkerLostError
 from farpool_common.keys import Keys
 from farpool_common.trust import Trust
 from farpool_worker.claimer import Claimer
-from farpool_worker.commands import Command, Commands, KillHorse, Shutdown, StopJob
+from farpool_worker.commands import Commands
 from farpool_worker.dispatch import STUCK_SECONDS, ahead, batches, work_of
 from farpool_worker.drain import Drain, Holdings, give_back, send_results, unsaid
 from farpool_worker.events import Settled
@@ -30,6 +29,7 @@ from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
 from farpool_worker.maintenance import Maintenance
 from farpool_worker.membership import Membership
+from farpool_worker.orders import Orders
 from farpool_worker.orphans import reap_orphans
 from farpool_worker.outbox import Outbox
 from farpool_worker.pool import Pool, PoolOptions
@@ -64,6 +64,7 @@ class Daemon:
         self._results = Results(settings.name, self._ledger, self._outbox, self._transfer, self._jobs, self._runtimes)
         self._claimer = Claimer(self._broker, waits=not settings.is_burst, strategy=settings.strategy)
         self._commands = Commands(self._broker.client, self._keys, settings.name, self._broker.place)
+        self._orders = Orders(self._ledger, self._pool, self._results)
         self._lease = Lease(self._lease_broker, self._ledger, settings.times, self._info, self._wakeup.ring)
         self._membership = Membership(self._broker, self._lease, settings, self._stop_requests)
         self._drain = Drain(settings.drain_seconds, self._stop_requests, self._holdings())
@@ -238,30 +239,7 @@ class Daemon:
             self._commands.open()
         elif self._commands in ready:
             for command in self._commands.received():
-                self._obey(command)
-
-    def _obey(self, command: Command) -> None:
-        match command:
-            case StopJob(job_id, execution):
-                held = self._ledger.get(job_id)
-                if held is not None and execution in (None, held.task.execution):
-                    self._stop_task(held)
-            case KillHorse():
-                self._pool.kill_busy()
-            case Shutdown():
-                signal.raise_signal(signal.SIGINT)  # RQ's own way: a second one does not wait
-            case _:
-                assert_never(command)
-
-    def _stop_task(self, held: Held) -> None:
-        if held.errand is not None or held.is_settling or held.stage is Stage.ENDING:
-            return  # it has run
-        log.info("task %s is stopped on request", held.task.id)
-        held.is_canceled = True
-        if held.stage is Stage.SENT:
-            self._pool.kill(held.task.id)
-        else:
-            self._results.stop(held)
+                self._orders.obey(command)
 
     def _claim(self, now: float) -> None:
         if self._drain.is_on:

@@ -79,7 +79,8 @@ class Drain:
         )
 
     def _note_shutdown(self) -> None:
-        if not self._is_noted:
+        """RQ's tools see that a busy worker was asked to stop."""
+        if not self._is_noted and self._holdings.ledger.in_stage(Stage.SENT):
             broker = self._holdings.broker
             note_shutdown(broker.client, broker.keys, broker.worker, broker.place)
             self._is_noted = True

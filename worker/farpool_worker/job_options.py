@@ -54,6 +54,18 @@ class JobOptions:
         return cls(accept=tuple(accept), rq=options, preload=tuple(preload))
 
 
+RECOGNISED = (
+    *("pickle", "json", "farpool.Serializer", "farpool_common.codec.serializer.Serializer"),
+    *(f"rq.serializers.{name}Serializer" for name in ("Default", "Pickle", "JSON")),
+)
+"""Serializers whose formats are told from each other job by job."""
+
+
+def own_serializer(name: str | None) -> str:
+    """The dotted name of a serializer that is the user's own; empty for those that are recognised."""
+    return "" if name is None or name in RECOGNISED else name
+
+
 def formats(text: str) -> tuple[Format, ...]:
     """Formats from `msgpack,json,pickle`.  Raises SettingsError."""
     words = tuple(word.strip().lower() for word in text.split(",") if word.strip())

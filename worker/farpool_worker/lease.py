@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from farpool_common.backoff import Backoff
-from farpool_common.broker import WorkerBroker
+from farpool_common.broker import WorkerBroker, register
 from farpool_common.errors import ServerError
 from farpool_worker.ledger import Ledger
 from farpool_worker.log import log
@@ -89,6 +89,10 @@ class Lease:
         )
         if renew_rq:
             self._renewed_rq_at = now
+        if not beat.is_entered:
+            log.warning("our name was lost among the workers; it is entered again")
+            broker = self._broker
+            register(broker.client, broker.keys, broker.worker, broker.queues, broker.place)
         self._note_lost(beat.lost, {task.member for task in tasks if task.reply is None})
         self._disown(beat.held)
 

@@ -74,10 +74,12 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Beat:
-    """The answer to a heartbeat: members taken away from us, members Redis says we hold."""
+    """The answer to a heartbeat: members taken away from us, members Redis says we hold, and whether we are
+    still among RQ's workers."""
 
     lost: frozenset[str] = frozenset()
     held: frozenset[str] = frozenset()
+    is_entered: bool = True
 
 
 @dataclass(frozen=True)

@@ -182,8 +182,8 @@ class WorkerBroker:
         args += [LEASE_SECONDS if renew_rq else 0, state, keep, len(flat), *flat]
         for task in held:
             args += [task.queue, task.id, task.execution]
-        lost, members = self._scripts.run("heartbeat", [], args)
-        return Beat(frozenset(map(text, lost)), frozenset(map(text, members)))
+        lost, members, is_entered = self._scripts.run("heartbeat", [], args)
+        return Beat(frozenset(map(text, lost)), frozenset(map(text, members)), bool(is_entered))
 
     def recover(self, *, grace_ms: int, stray_ms: int, stock_ms: int = 60_000, most: int = 100) -> Recovered:
         """Hand back what dead daemons held, and what was taken and never begun."""

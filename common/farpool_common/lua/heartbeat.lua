@@ -5,7 +5,7 @@
 -- ARGV  prefix, worker, host lease in ms, now (text), now (seconds, text), lease seconds (0: leave RQ's leases), state,
 --       seconds that the host record is kept, number of host fields, field, value, ...,
 --       then per held task: queue, id, execution
--- returns {members that were taken away, members that Redis says this worker holds}
+-- returns {members that were taken away, members that Redis says this worker holds, 1 if the worker is still entered}
 local prefix, worker, host_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local now_text, now_seconds, lease, state, keep = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7], ARGV[8]
 local clock = redis.call('TIME')
@@ -15,8 +15,12 @@ local host, fields = prefix .. ':farpool:host:' .. worker, tonumber(ARGV[9])
 for i = 10, 9 + fields, 2 do redis.call('HSET', host, ARGV[i], ARGV[i + 1]) end
 redis.call('EXPIRE', host, keep)
 local worker_key, executions = prefix .. ':worker:' .. worker, prefix .. ':worker:' .. worker .. ':executions'
-redis.call('HSET', worker_key, 'last_heartbeat', now_text, 'state', state)
-redis.call('EXPIRE', worker_key, 480)
+-- A record that was lost (flushed, or expired in an outage) is not made again here: it would be half a one.
+local is_entered = redis.call('HEXISTS', worker_key, 'birth')
+if is_entered == 1 then
+    redis.call('HSET', worker_key, 'last_heartbeat', now_text, 'state', state)
+    redis.call('EXPIRE', worker_key, 480)
+end
 redis.call('EXPIRE', executions, 480)
 
 local lost = {}
@@ -37,4 +41,4 @@ for at = 10 + fields, #ARGV, 3 do
         end
     end
 end
-return {lost, redis.call('SMEMBERS', executions)}
+return {lost, redis.call('SMEMBERS', executions), is_entered}

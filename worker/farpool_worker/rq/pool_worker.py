@@ -14,18 +14,12 @@ from rq.worker.base import DequeueStrategy
 from farpool_common.address import Address
 from farpool_common.errors import SettingsError
 from farpool_common.formats import FORMATS
-from farpool_worker.job_options import JobOptions, RqOptions, border_of
+from farpool_worker.job_options import JobOptions, RqOptions, border_of, own_serializer
 from farpool_worker.log import start_logging
 from farpool_worker.rq.connection_url import url_of
 from farpool_worker.serve import serve
 from farpool_worker.settings import WorkerSettings, lease_times, max_result_bytes, seconds, whole_number
 from farpool_worker.slots import usable_slots
-
-RECOGNISED = (
-    *("", "pickle", "json", "farpool.Serializer", "farpool_common.codec.serializer.Serializer"),
-    *(f"rq.serializers.{name}Serializer" for name in ("Default", "Pickle", "JSON")),
-)
-"""Serializers whose formats are told from each other job by job."""
 
 
 class PoolWorker(Worker):
@@ -90,7 +84,6 @@ class PoolWorker(Worker):
 
     def _rq_options(self, url: str, queues: tuple[str, ...]) -> RqOptions:
         """What children need to build this worker again."""
-        serializer = self._serializer_arg or ""
         killed = self._work_horse_killed_handler
         return RqOptions(
             url=url,
@@ -105,7 +98,7 @@ class PoolWorker(Worker):
             worker_class="" if type(self) is PoolWorker else _name(type(self)),
             job_class="" if self.job_class is Job else _name(self.job_class),
             queue_class="" if self.queue_class is Queue else _name(self.queue_class),
-            serializer="" if serializer in RECOGNISED else serializer,
+            serializer=own_serializer(self._serializer_arg),
         )
 
 
