@@ -12,7 +12,7 @@ RQ_RESULT_SECONDS = 500
 """How long RQ keeps a result, unless the job or the worker says otherwise."""
 
 VERIFIED = ((3, 0), (3, 1))
-"""RQ's versions, from and below, whose keyspace the scripts write (tests/contract)."""
+"""RQ's versions, from and below, whose keyspace the scripts write (tests/rq/contract)."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import redis
 import stock
-from daemons import daemons, lines, wait_for
+from daemons import Daemon, daemons, lines, wait_for
 from rq import Callback, Queue, Retry
 from rq.job import Job
 
@@ -121,9 +121,7 @@ def test_modules_are_loaded_and_functions_called_before_the_first_job(queue, ser
         wait_for(lambda: job.get_status() == "finished")
 
 
-def test_a_preload_that_fails_says_so_and_ends_the_daemon_with_70(server, tmp_path, serving):
-    from daemons import Daemon
-
+def test_a_preload_that_fails_says_so_and_ends_the_daemon_with_70(server, tmp_path):
     daemon = Daemon(server.url, "ours", tmp_path / "log", "-c", "1", "--preload", "absent_module")
     assert daemon.wait() == 70
     assert "absent_module" in daemon.text()
@@ -170,6 +168,24 @@ def test_what_a_dead_stock_worker_was_running_is_looked_after_by_rqs_own_mainten
     with serving(*stock.AS_RQ):
         wait_for(lambda: job.get_status() == "finished")
     assert (len(lines(journal)), job.get_status()) == (2, "finished")
+
+
+def test_a_burst_runs_what_maintenance_finds(server, queue, journal, tmp_path):
+    job = queue.enqueue(stock.notes, str(journal), 60, retry=Retry(max=1))
+    with stock.rq_worker(server.url, "default"):
+        wait_for(lambda: lines(journal))
+    (member,) = queue.connection.zrange("rq:wip:default", 0, -1)
+    queue.connection.zadd("rq:wip:default", {member: time.time() - 1})
+    daemon = Daemon(server.url, "ours", tmp_path / "log", "-c", "1", "--burst", *stock.AS_RQ)
+    assert daemon.wait() == 0
+    assert job.get_status() == "finished"
+
+
+def test_a_failed_job_is_told_in_the_log(queue, serving):
+    job = queue.enqueue(stock.raises)
+    with serving(*stock.AS_RQ) as (daemon,):
+        wait_for(lambda: job.get_status() == "failed")
+        assert f"job {job.id} (stock.raises) failed: ValueError: no luck" in daemon.text()
 
 
 def test_maintenance_comes_again_after_its_interval(queue, connection, serving):

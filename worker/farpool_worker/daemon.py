@@ -145,7 +145,12 @@ class Daemon:
             return True
         idle = time.monotonic() - self._active_at
         limit = self._settings.max_idle_seconds
-        return (self._settings.is_burst and self._claimer.is_dry) or (limit is not None and idle >= limit)
+        return (self._settings.is_burst and self._is_dry()) or (limit is not None and idle >= limit)
+
+    def _is_dry(self) -> bool:
+        """Whether a burst is over: nothing waits, and RQ's maintenance, which may queue jobs again, has been."""
+        maintains = not self._maintenance.has_begun or self._pool.holds(MAINTENANCE.id)
+        return self._claimer.is_dry and not maintains
 
     def _exit_code(self) -> int:
         if self._background.failed is not None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from farpool_common.broker import JobEnd
 from farpool_common.errors import FarpoolError
 from farpool_worker.ledger import Errand, Held, Ledger
+from farpool_worker.log import log
 from farpool_worker.outbox import Outbox
 from farpool_worker.work import Kind
 
@@ -27,6 +28,8 @@ class JobEnds:
         held = self._ledger.get(task_id)
         if held is None:  # taken away from us meanwhile
             return
+        if error is not None:
+            log.warning("job %s (%s) failed: %s", task_id, held.task.label, error.rstrip().rpartition("\n")[2])
         self._ledger.cover(held, held.remaining)
         self.ended += 1
         self._outbox.add(JobEnd(held.task, datetime.now(UTC), seconds, result, error))

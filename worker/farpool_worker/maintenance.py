@@ -11,12 +11,14 @@ class Maintenance:
     def __init__(self, rq: RqOptions | None) -> None:
         self._seconds = math.inf if rq is None else rq.maintenance_seconds
         self._due_at = math.inf if rq is None else 0.0
+        self.has_begun = rq is None
+        """Whether a child was sent at all: a burst is not over before, for RQ may put jobs back."""
 
     def is_due(self, now: float) -> bool:
         """Whether a child should be sent now; the next time is an interval later."""
         if now < self._due_at:
             return False
-        self._due_at = now + self._seconds
+        self._due_at, self.has_begun = now + self._seconds, True
         return True
 
     def due_in(self, now: float) -> float | None:

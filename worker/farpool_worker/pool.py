@@ -146,6 +146,10 @@ class Pool:
         """
         return any(child.cancel(work_id) for child in self._children() if child.holds(work_id))
 
+    def holds(self, work_id: str) -> bool:
+        """Whether a child was asked to do this work and is not through with it."""
+        return any(child.holds(work_id) for child in self._children())
+
     def kill_busy(self) -> None:
         """Kill all children that have work, as if they had crashed."""
         for child in self._children():

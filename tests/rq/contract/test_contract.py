@@ -10,7 +10,7 @@ from table import table
 
 pytestmark = pytest.mark.xdist_group("contract")
 
-DOCUMENT = Path(__file__).parent.parent.parent / "docs/rq-contract.md"
+DOCUMENT = Path(__file__).parents[3] / "docs/rq-contract.md"
 
 
 def excuses(contract, case):

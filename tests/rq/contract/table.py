@@ -10,8 +10,8 @@ HEAD = """# RQ's contract, compared
 Each line is a feature of RQ 3.0, run once by RQ's own `SimpleWorker` and once by a farpool daemon on a real
 server. Everything that the two left in Redis was compared: keys, types, fields, scores, times to live. `equal`
 means that nothing differed but ids, moments and the listed differences that hold for every job.
-`tests/contract` does this with each change; this page is written by it
-(`FARPOOL_WRITE_TABLES=1 pytest tests/contract`).
+`tests/rq/contract` does this with each change; this page is written by it
+(`FARPOOL_WRITE_TABLES=1 pytest tests/rq/contract`).
 
 """
 
