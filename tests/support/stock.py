@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -29,8 +29,7 @@ def rq_worker(url: str, *words: str, log: Path | None = None) -> Iterator[subpro
     try:
         yield process
     finally:
-        for found in tree(process.pid):
-            found.kill()
+        send_all(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -46,7 +45,8 @@ def tree(pid: int) -> list[psutil.Process]:
 def send_all(pid: int, number: signal.Signals) -> None:
     """Send a signal to a process and all below it."""
     for found in tree(pid):
-        found.send_signal(number)
+        with suppress(psutil.NoSuchProcess):  # it ended just now
+            found.send_signal(number)
 
 
 def is_listening(client: redis.Redis, queue: str = "default") -> bool:
