@@ -127,6 +127,15 @@ def test_a_preload_that_fails_says_so_and_ends_the_daemon_with_70(server, tmp_pa
     assert "absent_module" in daemon.text()
 
 
+def test_a_daemon_whose_slots_start_slowly_serves_what_waits_before_it_counts_as_idle(server, queue, tmp_path):
+    (tmp_path / "slow_module.py").write_text("import time\ntime.sleep(1.5)\n")
+    job = queue.enqueue(stock.quick)
+    options = ("-c", "1", *stock.AS_RQ, "--max-idle-time", "0.5", "--preload", "slow_module")
+    daemon = Daemon(server.url, "ours", tmp_path / "log", *options, PYTHONPATH=str(tmp_path))
+    assert daemon.wait() == 0
+    assert job.get_status() == "finished"
+
+
 # --- beside RQ's own worker --------------------------------------------------------------------------
 
 

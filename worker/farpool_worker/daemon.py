@@ -145,7 +145,8 @@ class Daemon:
             return True
         idle = time.monotonic() - self._active_at
         limit = self._settings.max_idle_seconds
-        return (self._settings.is_burst and self._is_dry()) or (limit is not None and idle >= limit)
+        is_idle = limit is not None and idle >= limit and self._claimer.is_dry  # slots may not have started yet
+        return is_idle or (self._settings.is_burst and self._is_dry())
 
     def _is_dry(self) -> bool:
         """Whether a burst is over: nothing waits, and RQ's maintenance, which may queue jobs again, has been."""
@@ -205,7 +206,7 @@ class Daemon:
             limits.append(self._claimer.next_look(now))
         if now >= self._retry_at and self._could_go():
             limits.append(self._stuck_in(now))
-        if self._settings.max_idle_seconds is not None:
+        if self._settings.max_idle_seconds is not None and self._claimer.is_dry:
             limits.append(max(0.0, self._active_at + self._settings.max_idle_seconds - now))
         if not self._commands.is_open and now >= self._retry_at:
             limits.append(0.0)

@@ -78,8 +78,8 @@ def test_a_job_that_takes_too_long_is_stopped_by_an_exception(queue):
 def test_a_job_runs_again_after_an_exception(queue):
     assert value(queue.enqueue(jobs.flaky, "flaky-1", retry=Retry(max=3))) == 3
     waiting = queue.enqueue(jobs.flaky, "flaky-2", retry=Retry(max=3, interval=[3600, 7200]))
-    wait_for(lambda: waiting.get_status() == "scheduled")
-    assert waiting.id in ScheduledJobRegistry(queue=queue)
+    wait_for(lambda: waiting.id in ScheduledJobRegistry(queue=queue))
+    assert waiting.get_status() == "scheduled"
 
 
 def test_a_job_asks_to_be_run_again(queue):
