@@ -33,6 +33,7 @@ class Contract:
     aside: redis.Redis
     forking: redis.Redis
     hooks: Hooks
+    pids: set[int]
     _found: dict[str, dict[str, tuple[Any, Any]]] = field(default_factory=dict)
 
     def differences(self, case: Case) -> dict[str, tuple[Any, Any]]:
@@ -118,7 +119,7 @@ def contract(shared_server: Any, tmp_path_factory: pytest.TempPathFactory) -> It
     try:
         plain.wait_until_listed()
         handled.wait_until_listed()
-        yield Contract(*clients, hooks)
+        yield Contract(*clients, hooks, {plain.pid, handled.pid, stock.pid})
     finally:
         hooks.close()
         for process in (plain.process, handled.process, stock):
@@ -127,3 +128,9 @@ def contract(shared_server: Any, tmp_path_factory: pytest.TempPathFactory) -> It
         for client in clients:
             client.flushdb()
             client.close()
+
+
+@pytest.fixture
+def standing(contract: Contract) -> set[int]:
+    """They stay for the whole session, and replace processes of jobs that are killed."""
+    return contract.pids

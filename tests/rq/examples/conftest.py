@@ -14,8 +14,15 @@ from farpool.embedded import Server
 @pytest.fixture(scope="session")
 def examples(temporary_folder: Path) -> Iterator[Server]:
     """A server with one worker for most examples."""
-    with Server() as server, pool_worker(server.url, "--with-scheduler", "high", "default"):
+    with Server() as server, pool_worker(server.url, "--with-scheduler", "high", "default") as worker:
+        server.worker = worker
         yield server
+
+
+@pytest.fixture
+def standing(examples: Server) -> set[int]:
+    """The worker replaces processes of jobs that are killed."""
+    return {examples.worker.process.pid}
 
 
 @pytest.fixture
