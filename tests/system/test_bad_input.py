@@ -165,6 +165,7 @@ def test_junk_in_queue_records_and_channel_does_not_stop_the_daemon(server, tmp_
         with Executor(server.url) as executor:
             assert executor.submit(tasks.square, 3).result(30) == 9
         wait_for(lambda: client.zcard("rq:failed:default") == 2)
+        assert daemon.text().count("WRONGTYPE") < 10, "a spoiled queue is not asked all the time"
         assert set(client.zrange("rq:failed:default", 0, -1)) == {b"pickled", b"malformed"}
         assert client.llen("rq:farpool:quarantine") >= 3
         assert daemon.process.poll() is None

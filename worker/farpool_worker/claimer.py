@@ -6,11 +6,15 @@ from typing import Any
 
 from farpool_common.broker import Claimed, Doorbell, Task, WorkerBroker
 from farpool_common.broker.doorbell import WAIT_SECONDS
-from farpool_common.errors import ServerUnreachableError
+from farpool_common.broker.outages import OUTAGES
+from farpool_common.errors import ServerError, ServerRefusedError, ServerUnreachableError
 from farpool_worker.log import log
 
 SILENCE_SECONDS = 5.0
 """Beyond the time after which the server answers in any case (guess)."""
+
+SPOILED_SECONDS = 5.0
+"""How long a queue is left alone whose key is no list, so that it does not keep the others waiting (guess)."""
 
 SUSPENDED_SECONDS = 1.0
 """While `rq suspend` holds, we look this often, as RQ's worker does."""
@@ -24,6 +28,7 @@ class Claimer:
         self._queues = list(broker.queues)
         self._doorbells = broker.doorbells()
         self._rung: list[tuple[str, str]] = []
+        self._rests_until: dict[str, float] = {}
         self._may_have_more = True
         self._suspended_until = 0.0
 
@@ -35,26 +40,41 @@ class Claimer:
         """Read the doorbells that rang.  A silence longer than the server's own time limit is an outage."""
         for bell in ready:
             if isinstance(bell, Doorbell):
-                moved = bell.answer()
+                moved = self._answer(bell, now)
                 if moved is not None:
                     self._rung.append((bell.queue, moved))
                     self._may_have_more = True
         if any(bell.is_armed and now >= self._silent_at(bell) for bell in self._doorbells):
             raise ServerUnreachableError("a doorbell's connection is silent: the server is gone, or was paused")
 
+    def _answer(self, bell: Doorbell, now: float) -> str | None:
+        """What one doorbell says.  An error that is about its queue alone leaves the others as they are."""
+        try:
+            return bell.answer()
+        except (*OUTAGES, ServerRefusedError):
+            raise
+        except ServerError as error:
+            log.warning("queue %s: %s; looking again in %g s", bell.queue, error, SPOILED_SECONDS)
+            self._rests_until[bell.queue] = now + SPOILED_SECONDS
+            return None
+
     def _silent_at(self, bell: Doorbell) -> float:
         return bell.armed_at + WAIT_SECONDS + SILENCE_SECONDS
 
     def claim(self, capacity: int, now: float) -> Claimed:
-        """Up to `capacity` tasks, and those that doorbells rang for.  Arms the doorbells when that was all."""
-        claimed = Claimed()
+        """Up to `capacity` tasks, and those that doorbells rang for."""
         if self._rung or (capacity > 0 and self._may_have_more and now >= self._suspended_until):
-            claimed = self._claim(max(0, capacity - len(self._rung)), now)
-        if self._waits and capacity > 0 and not self._may_have_more and now >= self._suspended_until:
-            for bell in self._doorbells:
-                if not bell.is_armed:
-                    bell.arm()
-        return claimed
+            return self._claim(max(0, capacity - len(self._rung)), now)
+        return Claimed()
+
+    def listen(self, now: float) -> None:
+        """Arm the doorbells when the last claim left nothing.  Apart from `claim`, for it may meet an outage too."""
+        if not self._waits or self._may_have_more or now < self._suspended_until:
+            return
+        for bell in self._doorbells:
+            if not bell.is_armed and now >= self._rests_until.get(bell.queue, 0.0):
+                self._rests_until.pop(bell.queue, None)
+                bell.arm()
 
     def _claim(self, most: int, now: float) -> Claimed:
         rung = list(self._rung)
@@ -82,8 +102,9 @@ class Claimer:
         """Seconds until `claim` or `hear` is worth a call though nothing rings; None: wait for something else."""
         if self._may_have_more:
             return max(0.0, self._suspended_until - now)
-        silences = [self._silent_at(bell) - now for bell in self.waitables()]
-        return max(0.0, min(silences)) if silences else None
+        looks = [self._silent_at(bell) for bell in self.waitables()]
+        looks += [self._rests_until[bell.queue] for bell in self._doorbells if bell.queue in self._rests_until]
+        return max(0.0, min(looks) - now) if looks else None
 
     @property
     def is_dry(self) -> bool:

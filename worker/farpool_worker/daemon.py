@@ -250,7 +250,8 @@ class Daemon:
     def _claim(self, now: float) -> None:
         if self._drain.is_on:
             return
-        claimed = self._claimer.claim(self._capacity(), now)
+        capacity = self._capacity()
+        claimed = self._claimer.claim(capacity, now)
         for task in claimed.tasks:
             self._accept(task)
         surplus = -self._allowance()
@@ -261,6 +262,8 @@ class Daemon:
             self._broker.quarantine(malformed)
         if claimed.malformed:
             send_results(self._outbox, self._ledger, self._jobs)
+        if capacity > 0:
+            self._claimer.listen(now)
 
     def _accept(self, task: Task) -> None:
         self._active_at = time.monotonic()

@@ -39,7 +39,8 @@ class Doorbell:
         """Ask for the next id.  Raises an outage."""
         with translated(self._place), self._closing_on_error():
             if self._connection is None:
-                self._connection = self._pool.make_connection()
+                # Not by the pool's make_connection: that counts, and refuses after a hundred reconnects.
+                self._connection = self._pool.connection_class(**self._pool.connection_kwargs)
                 self._connection.connect()
                 self._connection.send_command("CLIENT", "ID")
                 self._client_id = self._connection.read_response()

@@ -1,0 +1,72 @@
+"""Doorbells over many outages, and beside queues that somebody spoiled."""
+
+from multiprocessing.connection import wait
+
+import pytest
+import redis
+
+from farpool.embedded import Server
+from farpool_common.broker import WorkerBroker
+from farpool_common.errors import ServerError
+from farpool_worker.claimer import SPOILED_SECONDS, Claimer
+
+RECONNECTS = 150
+"""redis-py's pools refuse to make more than a hundred connections."""
+
+
+@pytest.fixture
+def broker(server: Server):
+    found = WorkerBroker(server.url, "a", ["first", "second"])
+    yield found
+    found.close()
+
+
+def enqueue(client: redis.Redis, queue: str, task_id: str) -> None:
+    client.hset(f"rq:job:{task_id}", mapping={"data": b"\x94", "origin": queue, "status": "queued"})
+    client.rpush(f"rq:queue:{queue}", task_id)
+
+
+def test_a_daemon_still_hears_its_queue_after_more_outages_than_a_pool_has_connections(broker, client):
+    (bell, _) = broker.doorbells()
+    for _ in range(RECONNECTS):
+        bell.arm()
+        bell.close()
+    bell.arm()
+    client.rpush("rq:queue:first", "1")
+    assert wait([bell], 5) == [bell]
+    assert bell.answer() in {"1", None}
+    bell.close()
+
+
+def test_an_outage_while_doorbells_are_armed_does_not_lose_what_was_just_claimed(broker, client):
+    enqueue(client, "first", "1")
+    claimer = Claimer(broker)
+    for bell in claimer._doorbells:
+        bell.arm = _raises  # type: ignore[method-assign]
+    claimed = claimer.claim(2, 0.0)
+    assert [found.id for found in (*claimed.tasks, *claimed.malformed)] == ["1"]
+    with pytest.raises(ServerError, match="cut"):
+        claimer.listen(0.0)
+
+
+def _raises() -> None:
+    raise ServerError("cut")
+
+
+def test_a_spoiled_queue_is_left_alone_for_a_while_and_the_others_are_served(broker, client, caplog):
+    client.set("rq:queue:first", "no list")
+    claimer = Claimer(broker)
+    now = 1000.0
+    claimer.claim(1, now)
+    claimer.listen(now)
+    first, second = claimer.waitables()
+    assert wait([first], 5) == [first]
+    claimer.hear([first], now)
+    claimer.listen(now)
+    assert claimer.waitables() == [second]
+    assert "queue first" in caplog.text
+    assert claimer.next_look(now) == SPOILED_SECONDS
+    client.delete("rq:queue:first")
+    claimer.listen(now + SPOILED_SECONDS)
+    assert len(claimer.waitables()) == 2
+    claimer.stop()
