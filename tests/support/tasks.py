@@ -159,3 +159,12 @@ def tells_its_pid(journal: str, seconds: float) -> int:
     told(journal, f"pid {os.getpid()}")
     time.sleep(seconds)
     return os.getpid()
+
+
+def stamps(journal: str, number: int, seconds: float) -> int:
+    """Note number, process and time again and again, so that a journal shows who ran when."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        told(journal, f"{number} {os.getpid()} {time.monotonic():.3f}")
+        time.sleep(0.02)
+    return number

@@ -82,7 +82,8 @@ class Claimer:
         self._reorder(claimed.tasks)
         del self._rung[: len(rung)]
         got = len(claimed.tasks) + len(claimed.malformed)
-        self._may_have_more = got >= most + len(rung) or claimed.dropped + claimed.quarantined > 0
+        passed_over = claimed.dropped + claimed.quarantined > 0 or claimed.ended_early
+        self._may_have_more = got >= most + len(rung) or passed_over
         self._suspended_until = 0.0
         if claimed.suspended:
             self._suspended_until, self._may_have_more = now + SUSPENDED_SECONDS, True

@@ -20,6 +20,7 @@ from farpool_common.keys import Keys
 from farpool_common.trust import Trust
 from farpool_worker.claimer import Claimer
 from farpool_worker.commands import Commands
+from farpool_worker.deadline import BOOTTIME, Deadline
 from farpool_worker.dispatch import STUCK_SECONDS, ahead, batches, work_of
 from farpool_worker.drain import Drain, Holdings, give_back, send_results, unsaid
 from farpool_worker.events import Settled
@@ -57,7 +58,8 @@ class Daemon:
         self._wakeup = Wakeup()
         self._stop_requests = StopRequests(self._wakeup)
         self._background = Background(self._wakeup.ring)
-        self._pool = Pool(_pool_options(settings))
+        self._deadline = Deadline.created(_clock(settings))
+        self._pool = Pool(_pool_options(settings), self._deadline)
         self._outbox = Outbox(self._broker)
         self._transfer = Transfer(self._new_broker().payloads, self._wakeup.ring)
         self._jobs = JobEnds(self._ledger, self._outbox, has_rq=settings.jobs.rq is not None)
@@ -65,7 +67,9 @@ class Daemon:
         self._claimer = Claimer(self._broker, waits=not settings.is_burst, strategy=settings.strategy)
         self._commands = Commands(self._broker.client, self._keys, settings.name, self._broker.place)
         self._orders = Orders(self._ledger, self._pool, self._results)
-        self._lease = Lease(self._lease_broker, self._ledger, settings.times, self._info, self._wakeup.ring)
+        self._lease = Lease(
+            self._lease_broker, self._ledger, settings.times, self._info, self._wakeup.ring, self._deadline
+        )
         self._membership = Membership(self._broker, self._lease, settings, self._stop_requests)
         self._drain = Drain(settings.drain_seconds, self._stop_requests, self._holdings())
         self._backoff, self._retry_at = Backoff(), 0.0
@@ -125,7 +129,7 @@ class Daemon:
         elif self._retry_at <= time.monotonic():
             self._membership.leave()
         self._stop_requests.remove()
-        for part in (self._claimer, self._commands, self._broker, self._lease_broker, self._wakeup):
+        for part in (self._claimer, self._commands, self._broker, self._lease_broker, self._wakeup, self._deadline):
             part.close()
 
     def _is_over(self) -> bool:
@@ -173,6 +177,7 @@ class Daemon:
         self._wakeup.clear()
         if self._is_init:
             reap_orphans()
+        self._mind_deadline()
         for event in self._pool.handle(ready):
             self._results.react(event)
             if isinstance(event, Settled):
@@ -188,6 +193,16 @@ class Daemon:
         self._dispatch()
         self._talk_to_redis(ready)
         self._dispatch()
+
+    def _mind_deadline(self) -> None:
+        """While no heartbeat is accepted, nothing runs here: others may be about to take it over."""
+        is_silent = self._deadline.has_passed
+        if is_silent and not self._results.is_silent:
+            log.error("no heartbeat was accepted for %g s: what runs here is killed", self._settings.times.lease)
+        self._results.is_silent = is_silent or self._deadline.has_killed
+        if is_silent and self._pool.is_busy:
+            self._deadline.note_kill()
+            self._pool.kill_busy()
 
     def _waitables(self) -> list[Any]:
         found: list[Any] = [self._wakeup, *self._pool.waitables(), *self._claimer.waitables()]
@@ -210,6 +225,8 @@ class Daemon:
             limits.append(max(0.0, self._active_at + self._settings.max_idle_seconds - now))
         if not self._commands.is_open and now >= self._retry_at:
             limits.append(0.0)
+        if self._pool.is_busy:
+            limits.append(self._deadline.left())
         limits.append(self._maintenance.due_in(now))
         known = [limit for limit in limits if limit is not None]
         return max(0.0, min(known)) if known else None
@@ -248,7 +265,7 @@ class Daemon:
                 self._orders.obey(command)
 
     def _claim(self, now: float) -> None:
-        if self._drain.is_on:
+        if self._drain.is_on or self._deadline.has_passed:
             return
         capacity = self._capacity()
         claimed = self._claimer.claim(capacity, now)
@@ -304,7 +321,7 @@ class Daemon:
         return max(0.0, heard_at + STUCK_SECONDS - now)
 
     def _dispatch(self) -> None:
-        idle = self._pool.idle()
+        idle = [] if self._deadline.has_passed else self._pool.idle()
         if idle and self._maintenance.is_due(time.monotonic()) and not self._drain.is_on:
             self._pool.send(idle.pop(), [MAINTENANCE])
         ready = self._ledger.ready()
@@ -313,6 +330,10 @@ class Daemon:
         if not idle or not ready:
             return
         for slot, batch in zip(idle, batches(ready, len(idle), self._runtimes), strict=False):
+            if batch[0].is_suspect and not self._pool.is_fresh(slot):
+                if not self._pool.is_starting:
+                    self._pool.renew(slot)
+                continue
             self._ledger.sent(batch)
             self._pool.send(slot, [work_of(held) for held in batch])
             self._active_at = self._dispatched_at = time.monotonic()
@@ -348,6 +369,11 @@ class Daemon:
             "accept": ",".join(self._settings.jobs.accept),
             "state": "suspended" if self._claimer.is_suspended else "busy" if len(self._ledger) else "idle",
         }
+
+
+def _clock(settings: WorkerSettings) -> int:
+    """A server on this machine sleeps with it; others go on."""
+    return time.CLOCK_MONOTONIC if settings.address.url.startswith("unix:") else BOOTTIME
 
 
 def _pool_options(settings: WorkerSettings) -> PoolOptions:

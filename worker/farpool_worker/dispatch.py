@@ -56,7 +56,7 @@ def _batch(ready: Sequence[Held], at: int, most: int, runtimes: Runtimes) -> lis
 def expected_seconds(held: Held, runtimes: Runtimes) -> float | None:
     """Expected run time of a task's remaining calls; None when the function is unknown or a call was lost."""
     mean = runtimes.mean(held.task.label)
-    if mean is None or held.losses or held.errand:
+    if mean is None or held.is_suspect or held.errand:
         return None
     return mean * count(held.remaining)
 

@@ -17,6 +17,8 @@ from typing import Any
 
 from farpool_common.errors import SettingsError
 from farpool_worker import child
+from farpool_worker.deadline import VARIABLE as DEADLINE_VARIABLE
+from farpool_worker.deadline import Deadline
 from farpool_worker.isolation import FOLDER_VARIABLE
 
 START_METHODS = ("forkserver", "spawn")
@@ -36,8 +38,9 @@ class Launcher:
     _owns_tracker = False
     _folder: str | None = None
 
-    def __init__(self, method: str, preload: Sequence[str] = ()) -> None:
-        """`preload`: modules that the template imports besides, so that children start with them."""
+    def __init__(self, method: str, preload: Sequence[str] = (), deadline: Deadline | None = None) -> None:
+        """`preload`: modules that the template imports besides, so that children start with them.
+        `deadline`: when it has passed, the template kills them."""
         # Never "fork": the daemon has threads, and a child must not inherit its sockets.
         if method not in START_METHODS:
             raise SettingsError(f"start method {method!r}: it is one of {', '.join(START_METHODS)}")
@@ -45,6 +48,8 @@ class Launcher:
         self._context: Any = multiprocessing.get_context(method)
         if Launcher._open == 0:
             Launcher._owns_tracker, Launcher._folder = _tracker_fd() is None, _own_folder()
+            if deadline is not None:
+                os.environ[DEADLINE_VARIABLE] = deadline.description
         Launcher._open += 1
         self._is_open = True
 
@@ -76,6 +81,7 @@ class Launcher:
             if Launcher._owns_tracker:
                 _stop_tracker()
             _remove_folder(Launcher._folder)
+            os.environ.pop(DEADLINE_VARIABLE, None)
 
 
 @contextmanager

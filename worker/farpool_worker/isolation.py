@@ -40,7 +40,8 @@ def _ignore_polite_signals() -> None:
     # terminate() would do nothing.
     for signum in _POLITE:
         signal.signal(signum, _do_nothing)
-    signal.signal(signal.SIGUSR2, signal.SIG_DFL)  # the template's
+    for signum in (signal.SIGUSR2, signal.SIGALRM):  # the template's
+        signal.signal(signum, signal.SIG_DFL)
     # A process that a task forks shall heed them, from its first moment: they are held back meanwhile.
     os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_heed_and_let_go)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from farpool_common.backoff import Backoff
 from farpool_common.broker import WorkerBroker, register
 from farpool_common.errors import ServerError
+from farpool_worker.deadline import Deadline
 from farpool_worker.ledger import Ledger
 from farpool_worker.log import log
 
@@ -47,9 +48,10 @@ class Lease:
         times: LeaseTimes,
         info: Callable[[], Mapping[str, str | int]],
         on_lost: Callable[[], None],
+        deadline: Deadline,
     ) -> None:
         self._broker, self._ledger, self._times = broker, ledger, times
-        self._info, self._on_lost = info, on_lost
+        self._info, self._on_lost, self._deadline = info, on_lost, deadline
         self._lost: deque[str] = deque()
         self._unknown: frozenset[str] = frozenset()
         self._missing: frozenset[str] = frozenset()
@@ -78,6 +80,7 @@ class Lease:
     def beat(self) -> None:
         """One heartbeat.  Raises an outage."""
         now = time.monotonic()
+        sent_at, was_silent = self._deadline.now(), self._deadline.has_passed
         renew_rq = now - self._renewed_rq_at >= RQ_RENEWAL_SECONDS
         tasks = self._ledger.tasks()
         beat = self._broker.heartbeat(
@@ -93,7 +96,12 @@ class Lease:
             log.warning("our name was lost among the workers; it is entered again")
             broker = self._broker
             register(broker.client, broker.keys, broker.worker, broker.queues, broker.place)
-        self._note_lost(beat.lost, {task.member for task in tasks if task.reply is None})
+        # After a silence what is gone is gone: nothing has run here since, so nothing was just ending.
+        jobs = set() if was_silent else {task.member for task in tasks if task.reply is None}
+        self._note_lost(beat.lost, jobs)
+        self._deadline.extend(sent_at, self._times.lease)
+        if was_silent:
+            self._on_lost()  # what waits may run again
         self._disown(beat.held)
 
     def _note_lost(self, lost: frozenset[str], jobs: set[str]) -> None:

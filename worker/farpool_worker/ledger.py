@@ -48,6 +48,11 @@ class Held:
     errand: Errand | None = None
     is_settling: bool = False
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether a process or a host that ran it was lost: it runs alone, in a child of its own."""
+        return bool(self.losses or self.task.abandons) and self.errand is None
+
     def close(self) -> None:
         """Let go of the arguments' memory."""
         for segment in self.segments:

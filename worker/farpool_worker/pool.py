@@ -16,6 +16,7 @@ from typing import Any
 
 from farpool_common.trust import Trust
 from farpool_worker.child_process import ChildProcess, Stage
+from farpool_worker.deadline import Deadline
 from farpool_worker.events import Crashed, Event
 from farpool_worker.forkserver import Launcher
 from farpool_worker.job_options import JobOptions
@@ -63,8 +64,9 @@ class _Slot:
 class Pool:
     """Starts, feeds and replaces children.  Nothing here waits, except `start` and `close`."""
 
-    def __init__(self, options: PoolOptions) -> None:
-        self._options = options
+    def __init__(self, options: PoolOptions, deadline: Deadline | None = None) -> None:
+        """`deadline`: until when children may run without a word of it; then the template kills them."""
+        self._options, self._deadline = options, deadline
         self._slots = [_Slot() for _ in range(options.size)]
         self._leaving: dict[ChildProcess, float] = {}
         self._unreported: list[Event] = []
@@ -74,7 +76,7 @@ class Pool:
     def start(self) -> None:
         """Start the template process and a child for each slot.  Those which fail are tried again by `tick`."""
         rq = ["farpool_worker.rq.errands"] if self._options.jobs.rq else []
-        self._launcher = Launcher(self._options.start_method, rq)
+        self._launcher = Launcher(self._options.start_method, rq, self._deadline)
         # Else an end of the program without `close` would wait for children that wait for us.
         atexit.register(self.close, kill=True)
         self._fill(time.monotonic())
@@ -82,6 +84,23 @@ class Pool:
     def idle(self) -> list[int]:
         """Slots that can be sent work."""
         return [number for number, slot in enumerate(self._slots) if _is_idle(slot)]
+
+    def is_fresh(self, slot: int) -> bool:
+        """Whether an idle slot's child has run nothing yet."""
+        child = self._slots[slot].child
+        return child is not None and child.calls_ended == 0
+
+    def renew(self, slot: int) -> None:
+        """Let the child of an idle slot go, so that a fresh one takes its place."""
+        child = self._slots[slot].child
+        if child is not None and child.stage is Stage.IDLE:
+            self._let_go(self._slots[slot], child, time.monotonic())
+            self._fill(time.monotonic())
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether a slot's child is on its way."""
+        return any(slot.child is None or slot.child.stage is Stage.STARTING for slot in self._slots)
 
     def send(self, slot: int, works: Sequence[Work]) -> None:
         """Give works to an idle slot.  Should its child be gone, they come back in a Crashed."""
@@ -156,6 +175,11 @@ class Pool:
             if child.stage is Stage.BUSY:
                 child.kill("was killed on request")
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any child has work."""
+        return any(child.stage is Stage.BUSY for child in self._children())
+
     def pids(self) -> dict[int, int]:
         """Process of each slot that has one."""
         return {number: slot.child.pid for number, slot in enumerate(self._slots) if slot.child is not None}
@@ -224,9 +248,12 @@ class Pool:
     def _let_go_when_done(self, slot: _Slot, child: ChildProcess, now: float) -> None:
         most = self._options.max_calls_per_child
         if most is not None and child.calls_ended >= most:
-            child.leave()
-            self._leaving[child] = now + LEAVE_SECONDS
-            slot.child, slot.start_at = None, now
+            self._let_go(slot, child, now)
+
+    def _let_go(self, slot: _Slot, child: ChildProcess, now: float) -> None:
+        child.leave()
+        self._leaving[child] = now + LEAVE_SECONDS
+        slot.child, slot.start_at = None, now
 
     def _explained(self, event: Event) -> Event:
         """Say when a child was killed for want of memory."""

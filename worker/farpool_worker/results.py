@@ -1,5 +1,6 @@
 """From what the pool reports to what Redis must be told: outcomes, failures, second attempts."""
 
+import signal
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -37,6 +38,8 @@ class Results:
         self.failed_calls = 0
         self.task_seconds: float | None = None
         self.is_handing_back = False
+        self.is_silent = False
+        """While set, processes that end were killed because the daemon's lease ran out."""
         self.heard_at = time.monotonic()
         """When a slot was last heard of."""
 
@@ -157,7 +160,7 @@ class Results:
             self._ledger.fetched(held, segments)
 
     def _crashed(self, event: Crashed) -> None:
-        if not self.is_handing_back:
+        if not (self.is_handing_back or self.is_silent):
             log.warning("%s", self._told(event))
         for work_id, _ in event.lost:
             held = self._ledger.get(work_id)
@@ -171,7 +174,7 @@ class Results:
     def _lost_call(self, held: Held, index: int, event: Crashed) -> None:
         """The call that was running is charged; nothing else is."""
         call = ((index, index + 1),)
-        if held.is_canceled or self.is_handing_back:
+        if held.is_canceled or self.is_handing_back or (self.is_silent and event.exitcode == -signal.SIGKILL):
             return
         if held.task.reply is None:
             self.jobs.lost(held, self._timeout(event) if event.timed_out else self._lost_error(event, 1))

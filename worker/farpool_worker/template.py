@@ -15,22 +15,43 @@ from pathlib import Path
 import numpy as np  # noqa: F401  imported for the children
 
 from farpool_worker import child  # noqa: F401
+from farpool_worker.deadline import VARIABLE, Deadline
 from farpool_worker.isolation import FOLDER_VARIABLE, die_with_parent
 
 _OURSELVES = os.getpid()
 _FOLDER = os.environ.pop(FOLDER_VARIABLE, None)
+_DEADLINE = Deadline.inherited(os.environ.pop(VARIABLE, None))
+
+LOOK_SECONDS = 0.5
+"""How often the daemon's deadline is looked at, at least: timers stand still while a machine sleeps (guess)."""
 
 
 def _end_with_owner(*_: object) -> None:
     """The daemon was killed.  Our death kills the children; what they started would live on, so the groups go."""
     if os.getpid() != _OURSELVES:
         return
-    for pid in _children():
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
+    _kill_children()
     if _FOLDER:
         shutil.rmtree(_FOLDER, ignore_errors=True)
     os._exit(1)
+
+
+def _kill_children() -> None:
+    for pid in _children():
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _look_at_deadline(*_: object) -> None:
+    """The daemon is stopped, or was not heard by its server: what it runs may soon be run by others."""
+    if os.getpid() != _OURSELVES or _DEADLINE is None:
+        return
+    left = _DEADLINE.left()
+    if left is not None and left <= 0:
+        _DEADLINE.note_kill()  # before: the daemon must not take it for a crash
+        _kill_children()
+    wait = LOOK_SECONDS if left is None or left <= 0 else min(left + 0.001, LOOK_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, wait)
 
 
 def _children() -> list[int]:
@@ -44,6 +65,8 @@ def _children() -> list[int]:
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 signal.signal(signal.SIGUSR2, _end_with_owner)
+signal.signal(signal.SIGALRM, _look_at_deadline)
 # The owner's death also ends multiprocessing's own loop here, by an end of file that may come before the signal.
 atexit.register(_end_with_owner)
 die_with_parent(signal.SIGUSR2)
+_look_at_deadline()

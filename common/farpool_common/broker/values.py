@@ -63,13 +63,14 @@ class JobEnd:
 
 @dataclass(frozen=True)
 class Claimed:
-    """What one claim brought."""
+    """What one claim brought.  `ended_early`: there may be more, whatever was asked for."""
 
     tasks: Sequence[Task] = ()
     malformed: Sequence[Malformed] = ()
     dropped: int = 0
     quarantined: int = 0
     suspended: bool = False
+    ended_early: bool = False
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,7 @@ class WorkerBroker:
             answer[1],
             answer[2],
             bool(answer[3]),
+            bool(answer[4]),
         )
 
     def _parsed(self, answer: list[Any], claimed_at: str) -> Task | Malformed:

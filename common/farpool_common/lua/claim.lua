@@ -1,18 +1,19 @@
 #!lua
 -- queued -> started.  Takes ids from the queues, leases them to one worker and returns their records.
+-- A task that was abandoned is claimed alone: should it kill its host, nothing else goes with it.
 -- Takes what a doorbell moved aside first.  What cannot be claimed is counted:
 -- gone or ended tasks and duplicates of a live lease are dropped, malformed records are quarantined.
 -- KEYS  (none: they follow from the prefix and the names)
 -- ARGV  prefix, worker, now (text), now (seconds, text), lease seconds, most bytes, most tasks,
 --       number of doorbell pairs, queue, id, ..., number of queues, queue, ..., execution ids
--- returns {claims, dropped, quarantined, 1 while suspended}; a claim is {queue, id, execution, attempt, delivered ranges, record}
+-- returns {claims, dropped, quarantined, 1 while suspended, 1 when it ended early}; a claim is {queue, id, execution, attempt, delivered ranges, record}
 local prefix, worker, now_text, now_seconds = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local lease, most_bytes, most = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local now = tonumber(redis.call('TIME')[1])
 local executions_key = prefix .. ':worker:' .. worker .. ':executions'
 local ENDED = {finished = true, failed = true, stopped = true, canceled = true}
 
-local claims, dropped, quarantined, bytes = {}, 0, 0, 0
+local claims, dropped, quarantined, bytes, is_full = {}, 0, 0, 0, false
 local at = 9
 local doorbells = at
 local pairs_count = tonumber(ARGV[8])
@@ -91,6 +92,13 @@ local function claim(queue, id)
         return quarantine(queue, id, 'farpool_attempts is no number')
     end
     local attempt = tonumber(before) + 1
+    if value('farpool_abandons') then
+        is_full = true
+        if #claims > 0 then
+            redis.call('LPUSH', prefix .. ':queue:' .. queue, id)
+            return
+        end
+    end
 
     local execution = ARGV[next_execution]
     next_execution = next_execution + 1
@@ -114,18 +122,18 @@ local suspended = redis.call('EXISTS', prefix .. ':suspended') == 1
 for i = doorbells, doorbells + 2 * pairs_count - 1, 2 do
     local queue, id = ARGV[i], ARGV[i + 1]
     if redis.call('LREM', prefix .. ':farpool:doorbell:' .. queue, 1, id) == 1 then
-        if suspended then
+        if suspended or is_full then
             redis.call('LPUSH', prefix .. ':queue:' .. queue, id)
         else
             claim(queue, id)
         end
     end
 end
-if suspended then return {claims, dropped, quarantined, 1} end
+if suspended then return {claims, dropped, quarantined, 1, 0} end
 
 local looked_at = 0  -- junk in a queue must not hold the server for long
 for i = queues_at, queues_at + queue_count - 1 do
-    while #claims < most and bytes < most_bytes and looked_at < most + 100 do
+    while not is_full and #claims < most and bytes < most_bytes and looked_at < most + 100 do
         -- pcall: a key of another type in place of one queue must not keep the others waiting.
         local id = redis.pcall('LPOP', prefix .. ':queue:' .. ARGV[i])
         if type(id) ~= 'string' then break end
@@ -139,4 +147,4 @@ if #claims > 0 then
     redis.call('EXPIRE', prefix .. ':worker:' .. worker, lease + 60)
     redis.call('EXPIRE', executions_key, lease + 60)
 end
-return {claims, dropped, quarantined, 0}
+return {claims, dropped, quarantined, 0, is_full and 1 or 0}
