@@ -112,7 +112,7 @@ class Keys:
 
     @property
     def counters(self) -> str:
-        """hash: what was dropped, quarantined, abandoned, refused as stale."""
+        """hash: how many leases were given, how they ended, and what was dropped, quarantined, refused as stale."""
         return f"{self.prefix}:farpool:counters"
 
     @property

@@ -135,6 +135,7 @@ def test_doctor_warns_of_what_loses_tasks(server: Server, client: redis.Redis) -
         "memory": "ok",
         "hosts": "warn",
         "queue mail": "warn",
+        "books": "ok",
         "quarantine": "ok",
         "this machine": "ok",
     }

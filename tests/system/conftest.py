@@ -8,6 +8,8 @@ from daemons import Daemon, daemons
 
 from farpool import Executor
 from farpool.embedded import Server
+from farpool_common.broker import balance, connect
+from farpool_common.keys import Keys
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +31,16 @@ def standing(standing_host: Daemon) -> set[int]:
 @pytest.fixture(autouse=True)
 def _nothing_is_left(standing_host: Daemon, leaves_nothing: None) -> None:
     """See `leaves_nothing`."""
+
+
+@pytest.fixture(autouse=True)
+def _books_balance(standing_host: Daemon, shared_server: Server) -> Iterator[None]:
+    """Whatever a test did to daemons and servers, every lease is accounted for afterwards."""
+    yield
+    for url in (standing_host.url, shared_server.url):
+        with connect(url) as client:
+            books = balance(client, Keys(), url)
+        assert books.missing == 0, str(books)
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ def test_results_leave_nothing_in_redis_but_tombstones(server, tmp_path):
             wait([executor.submit(tasks.doubled, array), *[executor.submit(tasks.square, n) for n in range(50)]])
         wait_for(lambda: client.zcard("rq:wip:default") == 0)
         jobs = client.keys("rq:job:*")
-        ours = {b"rq:farpool:hosts", b"rq:farpool:host:a", b"rq:farpool:strays"}
+        ours = {b"rq:farpool:hosts", b"rq:farpool:host:a", b"rq:farpool:strays", b"rq:farpool:counters"}
         rqs = {b"rq:queues", b"rq:worker:a", b"rq:workers", b"rq:workers:default", b"rq:clean_groups"}
         assert set(client.keys()) - set(jobs) <= ours | rqs
         assert all(0 < client.ttl(key) <= 120 for key in jobs)

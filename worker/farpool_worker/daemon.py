@@ -200,9 +200,10 @@ class Daemon:
         if is_silent and not self._results.is_silent:
             log.error("no heartbeat was accepted for %g s: what runs here is killed", self._settings.times.lease)
         self._results.is_silent = is_silent or self._deadline.has_killed
-        if is_silent and self._pool.is_busy:
+        if is_silent and not self._deadline.is_seen_to:
             self._deadline.note_kill()
-            self._pool.kill_busy()
+            # RQ's code ends a job behind a fence of its own, and waits for the server with the result in hand.
+            self._pool.kill_busy(spared=[held.task.id for held in self._ledger.all() if held.is_settling])
 
     def _waitables(self) -> list[Any]:
         found: list[Any] = [self._wakeup, *self._pool.waitables(), *self._claimer.waitables()]
@@ -225,7 +226,7 @@ class Daemon:
             limits.append(max(0.0, self._active_at + self._settings.max_idle_seconds - now))
         if not self._commands.is_open and now >= self._retry_at:
             limits.append(0.0)
-        if self._pool.is_busy:
+        if self._pool.is_busy and not self._deadline.is_seen_to:
             limits.append(self._deadline.left())
         limits.append(self._maintenance.due_in(now))
         known = [limit for limit in limits if limit is not None]

@@ -19,6 +19,9 @@ KILLED_SECONDS = 2.0
 BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Goes on while the machine sleeps, as the server's clock does."""
 
+HANDOVER_SECONDS = 0.2
+"""So long the template leaves it to the daemon, which spares what only waits to tell its result (guess)."""
+
 _CELLS = 2
 _UNTIL, _KILLED_AT = range(_CELLS)
 
@@ -74,6 +77,11 @@ class Deadline:
     def note_kill(self) -> None:
         """Children were killed because it has passed."""
         self._cells[_KILLED_AT] = self.now()
+
+    @property
+    def is_seen_to(self) -> bool:
+        """Whether children were killed since it passed."""
+        return self._cells[_KILLED_AT] >= self._cells[_UNTIL]
 
     @property
     def has_killed(self) -> bool:

@@ -169,10 +169,11 @@ class Pool:
         """Whether a child was asked to do this work and is not through with it."""
         return any(child.holds(work_id) for child in self._children())
 
-    def kill_busy(self) -> None:
-        """Kill all children that have work, as if they had crashed."""
+    def kill_busy(self, spared: Iterable[str] = ()) -> None:
+        """Kill all children that have work, as if they had crashed, but for those with these works."""
+        works = list(spared)
         for child in self._children():
-            if child.stage is Stage.BUSY:
+            if child.stage is Stage.BUSY and not any(child.holds(work_id) for work_id in works):
                 child.kill("was killed on request")
 
     @property

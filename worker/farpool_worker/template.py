@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np  # noqa: F401  imported for the children
 
 from farpool_worker import child  # noqa: F401
-from farpool_worker.deadline import VARIABLE, Deadline
+from farpool_worker.deadline import HANDOVER_SECONDS, VARIABLE, Deadline
 from farpool_worker.isolation import FOLDER_VARIABLE, die_with_parent
 
 _OURSELVES = os.getpid()
@@ -46,11 +46,14 @@ def _look_at_deadline(*_: object) -> None:
     """The daemon is stopped, or was not heard by its server: what it runs may soon be run by others."""
     if os.getpid() != _OURSELVES or _DEADLINE is None:
         return
-    left = _DEADLINE.left()
-    if left is not None and left <= 0:
-        _DEADLINE.note_kill()  # before: the daemon must not take it for a crash
-        _kill_children()
-    wait = LOOK_SECONDS if left is None or left <= 0 else min(left + 0.001, LOOK_SECONDS)
+    until_kill, wait = _DEADLINE.left(), LOOK_SECONDS
+    if until_kill is not None and not _DEADLINE.is_seen_to:
+        until_kill += HANDOVER_SECONDS
+        if until_kill <= 0:
+            _DEADLINE.note_kill()  # before: the daemon must not take it for a crash
+            _kill_children()
+        else:
+            wait = min(until_kill + 0.001, LOOK_SECONDS)
     signal.setitimer(signal.ITIMER_REAL, wait)
 
 

@@ -1,5 +1,6 @@
 """The only door to Redis: one script per transition, errors translated, decisions left to callers."""
 
+from farpool_common.broker.balance import Balance, balance
 from farpool_common.broker.connection import connect, masked
 from farpool_common.broker.doorbell import Doorbell
 from farpool_common.broker.hosts import Host, live_hosts
@@ -16,6 +17,7 @@ from farpool_common.task import DEFAULT_RETRIES, Malformed, NewTask, Task
 __all__ = [
     "DEFAULT_RETRIES",
     "OUTAGES",
+    "Balance",
     "Beat",
     "Claimed",
     "Delivery",
@@ -33,6 +35,7 @@ __all__ = [
     "Task",
     "WorkerBroker",
     "Written",
+    "balance",
     "check_server",
     "connect",
     "deregister",

@@ -143,6 +143,7 @@ for i = queues_at, queues_at + queue_count - 1 do
 end
 write_leases()
 if #claims > 0 then
+    redis.call('HINCRBY', prefix .. ':farpool:counters', 'claimed', #claims)
     redis.call('HSET', prefix .. ':worker:' .. worker, 'state', 'busy', 'last_heartbeat', now_text)
     redis.call('EXPIRE', prefix .. ':worker:' .. worker, lease + 60)
     redis.call('EXPIRE', executions_key, lease + 60)

@@ -46,6 +46,7 @@ for at = 4, #ARGV, 11 do
     answers[#answers + 1] = fail(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5],
         ARGV[at + 6], ARGV[at + 7], ARGV[at + 8], ARGV[at + 9], ARGV[at + 10])
 end
+if written > 0 then redis.call('HINCRBY', prefix .. ':farpool:counters', 'failed', written) end
 if written > 0 and redis.call('EXISTS', worker_key) == 1 then
     redis.call('HINCRBY', worker_key, 'failed_job_count', written)
     redis.call('HINCRBYFLOAT', worker_key, 'total_working_time', string.format('%.6f', worked))

@@ -37,6 +37,7 @@ while at <= #ARGV do
     answers[#answers + 1] = answer
     at = at + 8 + 2 * buffers
 end
+if finished > 0 then redis.call('HINCRBY', prefix .. ':farpool:counters', 'finished', finished) end
 if finished > 0 and redis.call('EXISTS', prefix .. ':worker:' .. worker) == 1 then
     redis.call('HINCRBY', prefix .. ':worker:' .. worker, 'successful_job_count', finished)
     redis.call('HINCRBYFLOAT', prefix .. ':worker:' .. worker, 'total_working_time', ARGV[6])

@@ -15,10 +15,18 @@ local handed_back, dead, put_back = 0, {}, 0
 -- True when this call ended the lease `member` of a task that `queue` had.
 local function take(queue, id, execution, member)
     local job = prefix .. ':job:' .. id
-    if redis.call('ZREM', prefix .. ':wip:' .. queue, member) == 0 then return false end
+    local holder = redis.call('HGET', job, 'worker_name')
+    local was_held = holder and redis.call('SREM', prefix .. ':worker:' .. holder .. ':executions', member) or 0
+    if redis.call('ZREM', prefix .. ':wip:' .. queue, member) == 0 then
+        redis.call('HINCRBY', prefix .. ':farpool:counters', 'removed', was_held)
+        return false
+    end
     redis.call('DEL', prefix .. ':execution:' .. member)
     redis.call('ZREM', prefix .. ':executions:' .. id, execution)
-    if redis.call('HGET', job, 'status') ~= 'started' then return false end
+    if redis.call('HGET', job, 'status') ~= 'started' then
+        redis.call('HINCRBY', prefix .. ':farpool:counters', 'removed', was_held)
+        return false
+    end
     -- RQ's code, should it be ending this job on the worker that seemed dead, watches this key.
     redis.call('INCR', prefix .. ':farpool:fence:' .. id)
     redis.call('EXPIRE', prefix .. ':farpool:fence:' .. id, 60)
@@ -72,7 +80,8 @@ for _, worker in ipairs(lapsed) do
         local id, execution = string.match(member, '^([%w_-]+):([%w_-]+)$')
         local queue = id and redis.call('HGET', prefix .. ':job:' .. id, 'origin')
         if queue then take(queue, id, execution, member) end
-        redis.call('SREM', key .. ':executions', member)
+        local left = redis.call('SREM', key .. ':executions', member)
+        redis.call('HINCRBY', prefix .. ':farpool:counters', 'removed', left)
         budget = budget - 1
     end
     if redis.call('SCARD', key .. ':executions') == 0 then

@@ -55,6 +55,7 @@ if #over_records > 0 then
     redis.call('DEL', unpack(over_records))
     redis.call('SREM', worker_key .. ':executions', unpack(over_members))
 end
+if written > 0 then redis.call('HINCRBY', prefix .. ':farpool:counters', 'finished', written) end
 if written > 0 and redis.call('EXISTS', worker_key) == 1 then
     redis.call('HINCRBY', worker_key, 'successful_job_count', written)
     redis.call('HINCRBYFLOAT', worker_key, 'total_working_time', string.format('%.6f', worked))

@@ -11,7 +11,7 @@ import redis
 
 from farpool.cli.overview import Overview, look
 from farpool_common.address import Address
-from farpool_common.broker import check_server, connect, translated
+from farpool_common.broker import balance, check_server, connect, translated
 from farpool_common.broker.connection import text
 from farpool_common.errors import FarpoolError
 from farpool_common.escape import printable
@@ -56,6 +56,7 @@ def _server_checks(client: redis.Redis, address: Address, keys: Keys) -> Iterato
     try:
         yield _latency(client, address)
         yield from _hosts(look(client, keys, address))
+        yield _books(client, keys, address)
         yield _quarantine(client, keys, address)
     except FarpoolError as error:
         yield Check("server", "fail", printable(str(error)))
@@ -116,6 +117,14 @@ def _quarantine(client: redis.Redis, keys: Keys, address: Address) -> Check:
         told = str(newest)
     count = text(total or b"?")
     return Check("quarantine", "warn", printable(f"{count} malformed records so far, the newest {told}"))
+
+
+def _books(client: redis.Redis, keys: Keys, address: Address) -> Check:
+    """Whether every lease is accounted for."""
+    found = balance(client, keys, address.masked)
+    if found.missing:
+        return Check("books", "warn", f"{found}, {found.missing:+,} unaccounted for: were jobs or keys deleted?")
+    return Check("books", "ok", f"{found}; {found.stale:,} stale results refused, {found.dropped:,} ids dropped")
 
 
 def _hosts(found: Overview) -> Iterator[Check]:

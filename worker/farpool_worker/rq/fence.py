@@ -29,11 +29,12 @@ class Fence:
     registry: str
     member: str
     watched: str
+    counters: str
 
     @classmethod
     def of(cls, keys: Keys, queue: str, job_id: str, execution: str) -> "Fence":
         """The fence of one execution."""
-        return cls(keys.started(queue), f"{job_id}:{execution}", keys.fence(job_id))
+        return cls(keys.started(queue), f"{job_id}:{execution}", keys.fence(job_id), keys.counters)
 
 
 class FencedRedis(Redis):
@@ -69,8 +70,14 @@ class FencedPipeline(Pipeline):
             raise WrittenError
         raise LeaseGoneError(f"its lease {self.fence.member} is gone")
 
+    def _count_end(self) -> None:
+        """Where the lease ends with this transaction, the books say so with it."""
+        if any(command[0][:3] == ("ZREM", self.fence.registry, self.fence.member) for command in self.command_stack):
+            self.hincrby(self.fence.counters, "by_rq", 1)
+
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         """Run the transaction.  Where the caller watches nothing itself, it is also repeated here."""
+        self._count_end()
         if self.watching:
             self._is_in_doubt = True
             return super().execute(raise_on_error)

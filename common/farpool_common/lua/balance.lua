@@ -1,0 +1,10 @@
+#!lua flags=no-writes
+-- (any) -> (the same).  Counts, at one moment: what became of all that was ever claimed, and what is leased now.
+-- KEYS  (none: they follow from the prefix)
+-- ARGV  prefix
+-- returns {counter, value, ..., number of leases that daemons hold}
+local prefix, leased = ARGV[1], 0
+for _, worker in ipairs(redis.call('ZRANGE', prefix .. ':farpool:hosts', 0, 9999)) do
+    leased = leased + redis.call('SCARD', prefix .. ':worker:' .. worker .. ':executions')
+end
+return {redis.call('HGETALL', prefix .. ':farpool:counters'), leased}
