@@ -1,5 +1,6 @@
 """A daemon that is stopped or cut off ends what it runs before others take it over."""
 
+import itertools
 import signal
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def overlaps(journal: Path) -> int:
         number, pid, at = line.split()
         runs.setdefault((number, pid), []).append(float(at))
     spans = sorted((number, min(at), max(at)) for (number, _), at in runs.items())
-    return sum(a[0] == b[0] and b[1] < a[2] for a, b in zip(spans, spans[1:], strict=False))
+    return sum(a[0] == b[0] and b[1] < a[2] for a, b in itertools.pairwise(spans))
 
 
 def test_a_stopped_daemon_s_children_are_dead_before_others_run_their_tasks(server, tmp_path, journal):

@@ -128,7 +128,7 @@ class Errands:
 
     def _maintain(self) -> None:
         """RQ's maintenance, but for its intermediate lists, from which daemons put ids back sooner."""
-        with self._connected() as connection:
+        with self._connected(waits_out_outages=False) as connection:
             worker: Any = horse(self._options, connection, self._job_class, _nobody)
             for queue in worker.queues:
                 if queue.acquire_maintenance_lock():
@@ -159,16 +159,17 @@ class Errands:
                 job.connection.close()  # of a job that its function looked at, it is another one
 
     @contextmanager
-    def _connected(self) -> Iterator[Redis]:
-        connection = self._connect()
+    def _connected(self, *, waits_out_outages: bool = True) -> Iterator[Redis]:
+        connection = self._connect(waits_out_outages)
         try:
             yield connection
         finally:
             connection.close()
 
-    def _connect(self) -> Redis:
-        """Outages are waited out: the job has run, and its end must be told."""
-        patience = ConnectionRetry(ExponentialWithJitterBackoff(cap=1.0, base=0.05), -1)
+    def _connect(self, waits_out_outages: bool = True) -> Redis:
+        """Outages are waited out where a job has run and its end must be told; else the slot is of better use."""
+        tries = -1 if waits_out_outages else 0
+        patience = ConnectionRetry(ExponentialWithJitterBackoff(cap=1.0, base=0.05), tries)
         return Redis.from_url(
             self._options.url,
             retry=patience,

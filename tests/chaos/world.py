@@ -1,0 +1,161 @@
+"""Daemons, a server that can be harmed, and a load whose every task is accounted for."""
+
+import concurrent.futures
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import chaos_tasks
+import psutil
+from daemons import FAST, Daemon, wait_for
+from oracle import Verdict, judge_runs, runs_in
+from proxy import FaultProxy
+from restartable import RestartableServer
+from rq import Queue
+from rq.job import Job
+
+from farpool import Executor, Serializer
+from farpool_common.broker import balance, connect
+from farpool_common.keys import Keys
+
+HERE = Path(__file__).parent
+LEASE, GRACE, SWEEP = (float(FAST[f"FARPOOL_{name}_SECONDS"]) for name in ("LEASE", "GRACE", "SWEEP"))
+PROMISE = LEASE + GRACE + 1.5 * SWEEP
+"""Seconds after which what a lost host had is taken over: sweeps come at random, 1.5 times the setting at most."""
+
+DEADLINE = 60.0
+"""Seconds after which a task without a result counts as lost."""
+
+
+class World:
+    """A server with an append-only file, behind a proxy; daemons; tasks of an executor and jobs of RQ's queue."""
+
+    def __init__(self, fault: str, seed: int, folder: Path) -> None:
+        self.random = random.Random(seed)
+        self.verdict = Verdict(fault, seed)
+        self.folder, self.journal = folder, folder / "journal"
+        self.server = RestartableServer(folder)
+        self.proxy = FaultProxy(str(self.server.socket))
+        self.daemons: list[Daemon] = []
+        self.futures: dict[str, concurrent.futures.Future[str]] = {}
+        self.jobs: dict[str, Job] = {}
+        self.others = 0
+        """How many ends a scenario may bring about beyond those of the load."""
+        self.harm_at = time.monotonic()
+        self._executor: Executor | None = None
+
+    # --- what stands ------------------------------------------------------------------------------
+
+    def start_daemons(self, *names: str, slots: int = 1) -> list[Daemon]:
+        """Daemons that talk to the server through the proxy."""
+        options = ("-c", str(slots), "-P", str(HERE), "--accept", "msgpack", "--allow", "chaos_tasks")
+        started = [Daemon(self.proxy.url, name, self.folder / f"{name}.log", *options) for name in names]
+        self.daemons += started
+        for daemon in started:
+            with connect(self.server.url) as client:
+                wait_for(lambda name=daemon.name: client.zscore("rq:farpool:hosts", name), daemon.text)
+        return started
+
+    @property
+    def executor(self) -> Executor:
+        """The producer: through the proxy, too."""
+        if self._executor is None:
+            self._executor = Executor(self.proxy.url)
+        return self._executor
+
+    # --- the load ---------------------------------------------------------------------------------
+
+    def submit(self, count: int, shortest: float = 0.02, longest: float = 0.2) -> None:
+        """Half of them calls of an executor, half of them jobs of RQ's own queue."""
+        with connect(self.server.url) as client:
+            queue = Queue(connection=client, serializer=Serializer)
+            for _ in range(count):
+                key = f"t{len(self.futures) + len(self.jobs)}"
+                seconds = self.random.uniform(shortest, longest)
+                call = (chaos_tasks.work, str(self.journal), key, seconds)
+                if self.random.random() < 0.5:
+                    self.futures[key] = self.executor.submit(*call)
+                else:
+                    self.jobs[key] = queue.enqueue(*call)
+
+    def wait_until_running(self, count: int = 1) -> None:
+        """So many tasks have begun."""
+        wait_for(lambda: len(runs_in(self.journal)) >= count, self.logs)
+
+    def harm(self) -> None:
+        """Note the time: what is interrupted from now on is counted."""
+        self.harm_at = time.monotonic()
+
+    def pause(self, shortest: float, longest: float) -> None:
+        """Let a random time pass."""
+        time.sleep(self.random.uniform(shortest, longest))
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def settle(self) -> Verdict:
+        """Wait for all results and judge."""
+        verdict, deadline = self.verdict, time.monotonic() + DEADLINE
+        verdict.tasks = len(self.futures) + len(self.jobs)
+        for key, future in self.futures.items():
+            self._judge_future(key, future, deadline)
+        with connect(self.server.url) as client:
+            for key, job in self.jobs.items():
+                job.connection = client
+                self._judge_job(key, job, deadline)
+        judge_runs(verdict, runs_in(self.journal), self.harm_at)
+        self._judge_books()
+        return verdict
+
+    def _judge_future(self, key: str, future: concurrent.futures.Future[str], deadline: float) -> None:
+        try:
+            value = future.result(max(0.1, deadline - time.monotonic()))
+        except Exception as error:
+            self.verdict.lost += 1
+            with connect(self.server.url) as client:
+                record = client.hgetall(f"rq:job:{getattr(future, 'id', '')}")
+            record.pop(b"data", None)
+            print(f"{key}: {type(error).__name__}: {error}; {record}")
+        else:
+            self.verdict.lost += value != f"{key} done"
+
+    def _judge_job(self, key: str, job: Job, deadline: float) -> None:
+        while job.get_status() not in ("finished", "failed") and time.monotonic() < deadline:
+            time.sleep(0.02)
+        results = job.results()
+        self.verdict.lost += job.get_status() != "finished" or job.return_value() != f"{key} done"
+        self.verdict.double += max(0, len(results) - 1)
+
+    def _judge_books(self) -> None:
+        """Results that were written, by the server's own count; and every lease accounted for."""
+        with connect(self.server.url) as client:
+            wait_for(lambda: balance(client, Keys(), "server").leased == 0, self.logs)
+            books = balance(client, Keys(), "server")
+        ends = books.finished + books.failed + books.by_rq
+        self.verdict.double += max(0, ends - len(self.jobs) - len(self.futures) - self.others)
+        if books.missing:
+            self.verdict.notes.append(f"the books do not balance: {books}")
+
+    def logs(self) -> str:
+        """Everything that the daemons have said."""
+        return "\n".join(f"--- {daemon.name} ({daemon.process.poll()})\n{daemon.text()}" for daemon in self.daemons)
+
+    def __enter__(self) -> "World":
+        print(f"fault {self.verdict.fault}, seed {self.verdict.seed}")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for future in self.futures.values():
+            future.cancel()
+        for daemon in self.daemons:
+            daemon.close()
+        if self._executor is not None:
+            self._executor.shutdown(wait=kind is None and not self.verdict.lost, cancel_futures=True)
+        self.proxy.close()
+        if self.server.process.poll() is None:
+            self.server.kill()
+
+
+def orphans_of(pids: Sequence[int]) -> list[int]:
+    """Those of these processes that still live."""
+    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
