@@ -8,6 +8,7 @@ from collections.abc import Callable
 import chaos_tasks
 from daemons import wait_for
 from proxy import Harm, Rule
+from rq.job import Retry
 from world import LEASE, World, orphans_of
 
 from farpool import WorkerLostError
@@ -17,9 +18,9 @@ Scenario = Callable[[World], None]
 
 
 def child_killed(world: World) -> None:
-    """SIGKILL to processes in the middle of tasks."""
+    """SIGKILL to processes in the middle of tasks.  As with RQ, only jobs that say so run again."""
     daemons = world.start_daemons("a", "b")
-    world.submit(30)
+    world.submit(30, retry=Retry(max=5))
     world.wait_until_running(3)
     world.harm()
     for _ in range(3):

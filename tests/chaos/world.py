@@ -13,7 +13,8 @@ from oracle import Verdict, judge_runs, runs_in
 from proxy import FaultProxy
 from restartable import RestartableServer
 from rq import Queue
-from rq.job import Job
+from rq.job import Job, Retry
+from rq.results import Result
 
 from farpool import Executor, Serializer
 from farpool_common.broker import balance, connect
@@ -23,6 +24,8 @@ HERE = Path(__file__).parent
 LEASE, GRACE, SWEEP = (float(FAST[f"FARPOOL_{name}_SECONDS"]) for name in ("LEASE", "GRACE", "SWEEP"))
 PROMISE = LEASE + GRACE + 1.5 * SWEEP
 """Seconds after which what a lost host had is taken over: sweeps come at random, 1.5 times the setting at most."""
+
+TASK_SECONDS = (0.02, 0.2)
 
 DEADLINE = 60.0
 """Seconds after which a task without a result counts as lost."""
@@ -66,18 +69,18 @@ class World:
 
     # --- the load ---------------------------------------------------------------------------------
 
-    def submit(self, count: int, shortest: float = 0.02, longest: float = 0.2) -> None:
-        """Half of them calls of an executor, half of them jobs of RQ's own queue."""
+    def submit(self, count: int, *, retry: Retry | None = None) -> None:
+        """Half of them calls of an executor, half of them jobs of RQ's own queue.  `retry` is for the jobs."""
         with connect(self.server.url) as client:
             queue = Queue(connection=client, serializer=Serializer)
             for _ in range(count):
                 key = f"t{len(self.futures) + len(self.jobs)}"
-                seconds = self.random.uniform(shortest, longest)
+                seconds = self.random.uniform(*TASK_SECONDS)
                 call = (chaos_tasks.work, str(self.journal), key, seconds)
                 if self.random.random() < 0.5:
                     self.futures[key] = self.executor.submit(*call)
                 else:
-                    self.jobs[key] = queue.enqueue(*call)
+                    self.jobs[key] = queue.enqueue(*call, retry=retry)
 
     def wait_until_running(self, count: int = 1) -> None:
         """So many tasks have begun."""
@@ -122,7 +125,7 @@ class World:
     def _judge_job(self, key: str, job: Job, deadline: float) -> None:
         while job.get_status() not in ("finished", "failed") and time.monotonic() < deadline:
             time.sleep(0.02)
-        results = job.results()
+        results = [result for result in job.results() if result.type == Result.Type.SUCCESSFUL]
         self.verdict.lost += job.get_status() != "finished" or job.return_value() != f"{key} done"
         self.verdict.double += max(0, len(results) - 1)
 
