@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check bench compose-test clean
+.PHONY: demo test check bench chaos compose-test clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/demo.stamp
@@ -21,6 +21,11 @@ check: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench
+
+# Many rounds of every fault; see docs/reliability.md.  One hour on two cores; ROUNDS=5 takes a tenth.
+ROUNDS ?= 50
+chaos: $(VENV)/dev.stamp
+	$(BIN)/python tests/chaos --rounds $(ROUNDS)
 
 compose-test: $(VENV)/dev.stamp
 	$(BIN)/python deploy/compose_test.py

@@ -116,6 +116,11 @@ class Keys:
         return f"{self.prefix}:farpool:counters"
 
     @property
+    def mark(self) -> str:
+        """string: written before a wait for durability, so that there is something to wait for."""
+        return f"{self.prefix}:farpool:mark"
+
+    @property
     def strays(self) -> str:
         """zset: `list id` seen in a doorbell's or an intermediate list, scored by when it was first seen."""
         return f"{self.prefix}:farpool:strays"

@@ -12,7 +12,7 @@ from farpool.connect import Server, find_server
 from farpool.options import CallOptions
 from farpool.session import Session
 from farpool.submitter import Submitter
-from farpool_common.broker import ProducerBroker
+from farpool_common.broker import Durability, ProducerBroker
 from farpool_common.chunk import Initializer
 from farpool_common.codec import encode
 from farpool_common.errors import ArgumentError, ServerBusyError, SettingsError
@@ -41,15 +41,15 @@ class Executor(Submitter, concurrent.futures.Executor):
         max_workers: int | None = None,
         initializer: Callable[..., object] | None = None,
         initargs: Sequence[Any] = (),
-        durability: Literal["memory"] = "memory",
+        durability: Literal["memory", "fsync", "replica"] = "memory",
     ) -> None:
         options = CallOptions(queue=queue)
         _check_max_workers(max_workers)
-        _check_durability(durability)
+        wanted = _durability(durability)
         start = _initializer(initializer, tuple(initargs))
         server = find_server(url)
         settings = ClientSettings(server.place, max_workers, start)
-        super().__init__(Session(_ClientMaker(server, settings, self._open_broker)), options)
+        super().__init__(Session(_ClientMaker(server, settings, self._open_broker, wanted)), options)
         client = self._bound()
         client.live.fresh(queue)
         # Without this, threads of a forgotten executor would run on until the program ends.
@@ -104,12 +104,18 @@ class _ClientMaker:
     """Makes a checked client; again in each forked child."""
 
     def __init__(
-        self, server: Server, settings: ClientSettings, open_broker: Callable[[Server], ProducerBroker]
+        self,
+        server: Server,
+        settings: ClientSettings,
+        open_broker: Callable[[Server], ProducerBroker],
+        durability: Durability,
     ) -> None:
         self._server, self._settings, self._open_broker = server, settings, open_broker
+        self._durability = durability
 
     def __call__(self) -> Client:
         broker = self._open_broker(self._server)
+        broker.require(self._durability)
         try:
             broker.check()
         except ServerBusyError:  # loading its data, say: an outage that passes
@@ -129,14 +135,11 @@ def _check_max_workers(max_workers: Any) -> None:
         raise ValueError("max_workers must be greater than 0")
 
 
-def _check_durability(durability: Any) -> None:
-    if durability in ("fsync", "replica"):
-        raise SettingsError(
-            f'durability="{durability}" waits until the server has written or copied each task; that is not '
-            f'built yet. With "memory" a task is as safe as the server\'s own persistence makes it.'
-        )
-    if durability != "memory":
-        raise SettingsError(f'durability is "memory", not {durability!r}')
+def _durability(word: Any) -> Durability:
+    try:
+        return Durability(word)
+    except ValueError:
+        raise SettingsError(f'durability is "memory", "fsync" or "replica", not {word!r}') from None
 
 
 def _initializer(function: Callable[..., object] | None, args: tuple[Any, ...]) -> Initializer | None:

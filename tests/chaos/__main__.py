@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 from oracle import Verdict  # noqa: E402
-from scenarios import SCENARIOS, WITHOUT_EXTRA_RUNS  # noqa: E402
+from scenarios import SCENARIOS, WITH_REPLICA, WITHOUT_EXTRA_RUNS  # noqa: E402
 from world import GRACE, LEASE, PROMISE, SWEEP, World  # noqa: E402
 
 from farpool.embedded import find_server_binary  # noqa: E402
@@ -53,9 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _world(name: str, seed: int, folder: str) -> World:
+    return World(name, seed, Path(folder), has_replica=name in WITH_REPLICA)
+
+
 def _round(name: str, seed: int) -> Verdict:
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="fp") as folder, World(name, seed, Path(folder)) as world:
+    with tempfile.TemporaryDirectory(prefix="fp") as folder, _world(name, seed, folder) as world:
         SCENARIOS[name](world)
         verdict = world.settle()
         if not _is_kept(verdict):

@@ -9,5 +9,5 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left(leaves_nothing: None) -> None:
+def _nothing_is_left(tmp_path: Path, leaves_nothing: None) -> None:
     """See `leaves_nothing`."""

@@ -113,6 +113,22 @@ def server_killed(world: World) -> None:
     world.submit(4)
 
 
+def failover(world: World) -> None:
+    """The replica learns nothing for half a second, then the primary is gone.  With durability `replica`."""
+    world.start_daemons("a", "b")
+    world.submit(15, jobs=0)
+    world.wait_until_running(2)
+    world.pause(0, 0.3)
+    world.server.cut_link()
+    world.submit(15, jobs=0)
+    time.sleep(0.5)
+    world.harm()
+    world.server.fail_over()
+    world.proxy.socket_path = str(world.server.socket)
+    world.proxy.break_all()
+    world.submit(4, jobs=0)
+
+
 def partition(world: World) -> None:
     """Nothing passes and nothing breaks, for less than a lease up to three of them."""
     world.start_daemons("a", "b")
@@ -189,6 +205,7 @@ SCENARIOS: dict[str, Scenario] = {
         rolling_restart,
         messages_lost,
         server_killed,
+        failover,
         partition,
         out_of_memory,
         poison,
@@ -196,6 +213,8 @@ SCENARIOS: dict[str, Scenario] = {
         slow_network,
     )
 }
+
+WITH_REPLICA = ("failover",)
 
 WITHOUT_EXTRA_RUNS = ("rolling_restart", "out_of_memory", "junk", "slow_network")
 """Nothing is lost there that had begun, so nothing may run again."""

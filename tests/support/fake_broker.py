@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from farpool import Executor
-from farpool_common.broker import Host, Reply, StockEnd
+from farpool_common.broker import Durability, Host, Reply, StockEnd
 from farpool_common.calls import Results, arguments, called, run_some
 from farpool_common.codec import Encoded, Serializer
 from farpool_common.delivery import all_failed, deliver
@@ -161,6 +161,9 @@ class FakeBroker:
 
     def check(self) -> None:
         self._check_outage()
+
+    def require(self, durability: Durability) -> None:
+        self.durability = durability
 
     def enqueue(self, queue: str, tasks: Sequence[NewTask]) -> None:
         with self.server.changed:

@@ -10,6 +10,7 @@ import click
 
 from farpool_common.address import find_address, prefix_from
 from farpool_common.border import RQ_RESULT_SECONDS
+from farpool_common.broker import Durability
 from farpool_common.errors import FarpoolError
 from farpool_common.exit_codes import exit_code
 from farpool_worker.job_options import JobOptions, RqOptions, border_of, formats, own_serializer
@@ -32,6 +33,9 @@ SECONDS, POSITIVE = click.FloatRange(0), click.FloatRange(0, min_open=True)
 @click.option("--allow", "allowed", multiple=True, metavar="PREFIX", help="Module whose functions may run, anywhere.")
 @click.option("--allow-any", is_flag=True, help="Any importable function may run, as with RQ.")
 @click.option("--allow-eviction", is_flag=True, help="Start though the server may evict queued tasks.")
+@click.option(
+    "--durability", type=click.Choice([str(each) for each in Durability]), default="memory", help="Of results."
+)
 @click.option("--accept", default="msgpack", help="Formats of RQ jobs that run here: msgpack,json,pickle.")
 @click.option("-b", "--burst", is_flag=True, help="Exit when the queues are empty.")
 @click.option("-s", "--with-scheduler", is_flag=True, help="Promote scheduled jobs, under RQ's own locks.")
@@ -104,6 +108,7 @@ def _settings(queues: tuple[str, ...], options: dict[str, Any]) -> WorkerSetting
             preload=options["preload"],
         ),
         border=border_of(rq),
+        durability=Durability(options["durability"]),
         with_scheduler=options["with_scheduler"],
         max_jobs=options["max_jobs"],
         strategy=options["strategy"],

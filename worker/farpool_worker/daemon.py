@@ -80,7 +80,8 @@ class Daemon:
 
     def _new_broker(self) -> WorkerBroker:
         settings = self._settings
-        return WorkerBroker(settings.address.url, settings.name, settings.queues, self._keys, settings.border)
+        url, name, queues = settings.address.url, settings.name, settings.queues
+        return WorkerBroker(url, name, queues, self._keys, settings.border, settings.durability)
 
     def _holdings(self) -> Holdings:
         return Holdings(self._broker, self._pool, self._ledger, self._outbox, self._claimer, self._results)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from farpool_common.address import Address
 from farpool_common.border import Border
+from farpool_common.broker import Durability
 from farpool_common.errors import SettingsError
 from farpool_worker.job_options import JobOptions
 from farpool_worker.lease import LeaseTimes
@@ -44,6 +45,7 @@ class WorkerSettings:
     start_method: str = "forkserver"
     jobs: JobOptions = field(default_factory=JobOptions)
     border: Border = field(default_factory=Border)
+    durability: Durability = Durability.MEMORY
     with_scheduler: bool = False
     max_jobs: int | None = None
     strategy: str = "default"

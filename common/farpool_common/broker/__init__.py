@@ -3,6 +3,7 @@
 from farpool_common.broker.balance import Balance, balance
 from farpool_common.broker.connection import connect, masked
 from farpool_common.broker.doorbell import Doorbell
+from farpool_common.broker.durability import Durability
 from farpool_common.broker.hosts import Host, live_hosts
 from farpool_common.broker.outages import OUTAGES, translated
 from farpool_common.broker.payloads import Payloads
@@ -22,6 +23,7 @@ __all__ = [
     "Claimed",
     "Delivery",
     "Doorbell",
+    "Durability",
     "Finish",
     "Host",
     "JobEnd",

@@ -11,6 +11,7 @@ from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from farpool_common.address import Address
+from farpool_common.broker.durability import MARK_SECONDS, Durability
 from farpool_common.broker.outages import translated
 from farpool_common.errors import SettingsError
 
@@ -59,8 +60,8 @@ class Scripts:
     """The Lua scripts of `farpool_common/lua`, run by name."""
 
     def __init__(self, client: redis.Redis, place: str) -> None:
+        self._client, self._place = client, place
         self._execute: Any = client.execute_command
-        self._place = place
         self._texts: dict[str, tuple[str, str]] = {}
 
     def run(self, name: str, keys: list[str], args: list[Any]) -> Any:
@@ -71,6 +72,34 @@ class Scripts:
                 return self._execute("EVALSHA", digest, len(keys), *keys, *args)
             except NoScriptError:
                 return self._execute("EVAL", text, len(keys), *keys, *args)
+
+    def run_durably(self, name: str, keys: list[str], args: list[Any], durability: Durability, mark: str) -> Any:
+        """The same, and return when its writes are as safe as `durability` says.
+
+        `mark` is a key that is written besides: a repeated script may write nothing, and then there would be
+        nothing to wait for.  Raises ServerBusyError when the time is up; the same call may be repeated.
+        """
+        if durability is Durability.MEMORY:
+            return self.run(name, keys, args)
+        text, digest = self._texts.get(name) or self._load(name)
+        answers = self._run_and_wait(("EVALSHA", digest, len(keys), *keys, *args), durability, mark)
+        if isinstance(answers[0], NoScriptError):
+            answers = self._run_and_wait(("EVAL", text, len(keys), *keys, *args), durability, mark)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                with translated(self._place):
+                    raise answer
+        durability.check_reached(answers[-1], self._place)
+        return answers[0]
+
+    def _run_and_wait(self, command: tuple[Any, ...], durability: Durability, mark: str) -> list[Any]:
+        """All on one connection: what is waited for is what this connection has written."""
+        with translated(self._place), self._client.pipeline(transaction=False) as pipeline:
+            execute: Any = pipeline.execute_command
+            execute(*command)
+            pipeline.set(mark, 1, ex=MARK_SECONDS)
+            execute(*durability.command())
+            return pipeline.execute(raise_on_error=False)
 
     def _load(self, name: str) -> tuple[str, str]:
         text = (resources.files("farpool_common") / "lua" / f"{name}.lua").read_text()

