@@ -22,6 +22,7 @@ from farpool_worker.slots import usable_slots
 URL_HELP = "Address of the server.  [default: FARPOOL_URL, RQ_REDIS_URL, REDIS_URL, localhost]"
 FOLDER = click.Path(exists=True, file_okay=False)
 SECONDS, POSITIVE = click.FloatRange(0), click.FloatRange(0, min_open=True)
+DURABILITY = click.Choice([str(each) for each in Durability])
 
 
 @click.command("worker", context_settings={"auto_envvar_prefix": "FARPOOL", "show_default": True})

@@ -82,6 +82,8 @@ def _array(dtype: DType, order: Any, data: bytes | int, shape: list[Any], readin
         raise DecodeError(f"an array of more than {MAX_EMPTY_ITEMS:,} elements without bytes")
     if not store:  # not by copying: NumPy would copy text of no characters as text of one
         store = memoryview(bytearray())
+    if dtype.names and isinstance(store, bytes):
+        store = memoryview(bytearray(store))  # NumPy's copy leaves anything at all between the fields
     found: Array = np.ndarray(tuple(shape), dtype, store, order=order)
     return found.copy(order="K") if isinstance(store, bytes) else found
 
