@@ -74,7 +74,7 @@ class Claimer:
         for bell in self._doorbells:
             if not bell.is_armed and now >= self._rests_until.get(bell.queue, 0.0):
                 self._rests_until.pop(bell.queue, None)
-                bell.arm()
+                bell.arm(now)
 
     def _claim(self, most: int, now: float) -> Claimed:
         rung = list(self._rung)

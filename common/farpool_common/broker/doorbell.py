@@ -4,7 +4,6 @@ The server moves one id to a list of our own and answers; the next claim adopts 
 Moving, rather than peeking, wakes a single daemon per task however many wait.
 """
 
-import time
 from typing import Any
 
 import redis
@@ -35,8 +34,8 @@ class Doorbell:
         number: int = self._connection._get_socket().fileno()  # redis-py has no public way to it
         return number
 
-    def arm(self) -> None:
-        """Ask for the next id.  Raises an outage."""
+    def arm(self, now: float) -> None:
+        """Ask for the next id; `armed_at` becomes `now`.  Raises an outage."""
         with translated(self._place), self._closing_on_error():
             if self._connection is None:
                 # Not by the pool's make_connection: that counts, and refuses after a hundred reconnects.
@@ -46,7 +45,7 @@ class Doorbell:
                 self._client_id = self._connection.read_response()
             queue, aside = self._keys.queue(self.queue), self._keys.doorbell(self.queue)
             self._connection.send_command("BLMOVE", queue, aside, "LEFT", "RIGHT", WAIT_SECONDS)
-            self.is_armed, self.armed_at = True, time.monotonic()
+            self.is_armed, self.armed_at = True, now
 
     def answer(self) -> str | None:
         """Read the answer that has arrived: the id that was moved, or None.  Raises an outage."""

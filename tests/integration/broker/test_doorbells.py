@@ -29,9 +29,9 @@ def enqueue(client: redis.Redis, queue: str, task_id: str) -> None:
 def test_a_daemon_still_hears_its_queue_after_more_outages_than_a_pool_has_connections(broker, client):
     (bell, _) = broker.doorbells()
     for _ in range(RECONNECTS):
-        bell.arm()
+        bell.arm(0.0)
         bell.close()
-    bell.arm()
+    bell.arm(0.0)
     client.rpush("rq:queue:first", "1")
     assert wait([bell], 5) == [bell]
     assert bell.answer() in {"1", None}

@@ -194,7 +194,7 @@ def test_a_claim_whose_answer_was_lost_is_given_back(producer, workers, client):
 def test_a_doorbell_wakes_one_daemon_and_its_claim_adopts_the_id(producer, workers, client):
     bells = [worker.doorbells()[0] for worker in workers]
     for bell in bells:
-        bell.arm()
+        bell.arm(0.0)
     producer.enqueue("high", [task("t1")])
     rung = bells[0].answer()
     assert (rung, client.lrange("rq:farpool:doorbell:high", 0, -1)) == ("t1", [b"t1"])
