@@ -49,7 +49,7 @@ def test_an_outage_while_doorbells_are_armed_does_not_lose_what_was_just_claimed
         claimer.listen(0.0)
 
 
-def _raises() -> None:
+def _raises(now: float) -> None:
     raise ServerError("cut")
 
 
