@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import redis
 from rich.console import Console
@@ -25,21 +26,20 @@ from farpool.embedded import Server
 JOBS, JOBS_OF_RQS_POOL = 20_000, 1_000
 PYTHON = [sys.executable, "-m"]
 RQ = [*PYTHON, "rq.cli"]
-OURS = ["--accept", "pickle,json,msgpack", "--allow-any", "-c", "2"]
+OURS = ["--accept", "pickle,json,msgpack", "--allow-any"]
 
 
 def main(rounds: int = 5) -> None:
-    """Three ways to use two cores for the same queue."""
-    traffic: dict[str, list[tuple[float, float]]] = {"rq worker-pool -n 2": [], "2 SimpleWorkers": [], "farpool": []}
-    contenders = {
-        "rq worker-pool -n 2": lambda: work(
-            JOBS_OF_RQS_POOL, [[*RQ, "worker-pool", "-n", "2", "-q", "default"]], traffic["rq worker-pool -n 2"]
-        ),
-        "2 SimpleWorkers": lambda: work(
-            JOBS, [[*RQ, "worker", "-w", "rq.SimpleWorker", "-q"]] * 2, traffic["2 SimpleWorkers"]
-        ),
-        "farpool": lambda: work(JOBS, [[*PYTHON, "farpool_worker", *OURS]], traffic["farpool"]),
+    """Four ways to use two cores for the same queue, one of them a fleet of both kinds."""
+    simple, ours = [*RQ, "worker", "-w", "rq.SimpleWorker", "-q"], [*PYTHON, "farpool_worker", *OURS]
+    fleets = {
+        "rq worker-pool -n 2": (JOBS_OF_RQS_POOL, [[*RQ, "worker-pool", "-n", "2", "-q", "default"]]),
+        "2 SimpleWorkers": (JOBS, [simple, simple]),
+        "farpool": (JOBS, [[*ours, "-c", "2"]]),
+        "SimpleWorker and farpool": (JOBS, [simple, [*ours, "-c", "1"]]),
     }
+    traffic: dict[str, list[tuple[float, float]]] = {name: [] for name in fleets}
+    contenders = {name: partial(work, *fleet, traffic[name]) for name, fleet in fleets.items()}
     runs = alternated(contenders, rounds)
     report(f"RQ {JOBS:,} pickled jobs that do nothing", runs, JOBS, "job", "rq worker-pool -n 2")
     _report_traffic(traffic)
