@@ -16,8 +16,8 @@ _CALLBACKS = (b"success_callback_name", b"failure_callback_name", b"stopped_call
 
 _Default = TypeVar("_Default", int, None)
 
-DEFAULT_RETRIES = 3
-"""How often a call whose worker was lost runs again, unless the producer says otherwise."""
+DEFAULT_RETRIES = 2
+"""How often a call whose worker was lost runs again, unless the producer says otherwise: the third loss is its last."""
 
 RQ_TIMEOUT_SECONDS = 180
 """What RQ's own worker assumes for a job that does not say."""

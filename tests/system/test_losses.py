@@ -48,7 +48,7 @@ def test_a_call_that_kills_its_process_fails_after_its_retries(executor, journal
     error = executor.submit(tasks.dies, str(journal)).exception()
     assert isinstance(error, WorkerLostError)
     assert "killed by signal 9" in str(error)
-    assert len(lines(journal)) == 4, "once, and three retries"
+    assert len(lines(journal)) == 3, "once, and two retries"
 
 
 def test_a_call_that_kills_its_process_once_succeeds_the_second_time(executor, journal):

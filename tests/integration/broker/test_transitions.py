@@ -52,7 +52,7 @@ def test_enqueue_writes_what_rq_writes_for_a_plain_job(producer, client: redis.R
             "farpool_calls": "1",
             "farpool_label": "m:f",
             "farpool_reply": REPLY,
-            "farpool_retries": "3",
+            "farpool_retries": "2",
             "group_id": "",
             "last_heartbeat": "",
             "origin": "high",

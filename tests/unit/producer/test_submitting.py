@@ -140,7 +140,7 @@ def test_options_travel_with_the_task(executor: FakeExecutor, fake: FakeServer) 
     assert [(task.limit, task.retries, chunk.limit) for task, chunk in sent] == [
         (2.5, 0, 2.5),
         (2.5, 7, 2.5),
-        (None, 3, None),
+        (None, 2, None),
     ]
     assert list(fake.queues) == ["high", "default"]
     assert list(view.map(f.square, [1, 2], chunksize="auto")) == [1, 4]
