@@ -93,6 +93,19 @@ def test_what_a_killed_host_ran_is_run_by_another(server, tmp_path, journal):
     assert max(ends.values()) == 1, "nothing that had ended ran again"
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
+def test_the_death_of_the_template_costs_what_its_children_ran_and_the_daemon_serves_on(server, tmp_path, number):
+    with daemons(server.url, tmp_path, "a") as (daemon,), Executor(server.url) as executor:
+        assert executor.submit(tasks.square, 2).result() == 4
+        template = daemon.children()[0].parent()
+        running = executor.submit(tasks.sleeps, 0.5)
+        wait_for(running.running)
+        template.send_signal(number)
+        assert running.result(30) == 0.5
+        assert executor.submit(tasks.square, 3).result(30) == 9
+        assert daemon.process.poll() is None
+
+
 def test_the_result_of_a_host_that_was_paused_too_long_is_refused(server, tmp_path, journal):
     with daemons(server.url, tmp_path, "a") as (a,), Executor(server.url) as executor:
         future = executor.submit(tasks.noted_square, str(journal), 3, 1.0)

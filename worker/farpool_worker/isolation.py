@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from multiprocessing import forkserver
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 
@@ -17,6 +19,7 @@ _masks: list[set[int]] = []  # of forks that are under way; forks nest only wher
 
 def isolate() -> None:
     """For a child: its own process group, deaf to polite signals, killed when its parent dies."""
+    _let_go_of_template()
     _ignore_polite_signals()
     die_with_parent(signal.SIGKILL)
     with suppress(PermissionError):  # leads a session already
@@ -25,6 +28,14 @@ def isolate() -> None:
         # What a task printed is seen even if the task crashes a moment later.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True)
+
+
+def _let_go_of_template() -> None:
+    """Multiprocessing hands each child a pipe on which a single byte ends the template, and all children with it."""
+    server: Any = forkserver._forkserver
+    if server._forkserver_alive_fd is not None:
+        os.close(server._forkserver_alive_fd)
+        server._forkserver_alive_fd = None
 
 
 def die_with_parent(signum: int) -> None:

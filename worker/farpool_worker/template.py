@@ -9,6 +9,7 @@ import atexit
 import os
 import shutil
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from farpool_worker import child  # noqa: F401
 from farpool_worker.deadline import HANDOVER_SECONDS, VARIABLE, Deadline
 from farpool_worker.isolation import FOLDER_VARIABLE, die_with_parent
 
-_OURSELVES = os.getpid()
+_OURSELVES, _OWNER = os.getpid(), os.getppid()
 _FOLDER = os.environ.pop(FOLDER_VARIABLE, None)
 _DEADLINE = Deadline.inherited(os.environ.pop(VARIABLE, None))
 
@@ -26,14 +27,26 @@ LOOK_SECONDS = 0.5
 """How often the daemon's deadline is looked at, at least: timers stand still while a machine sleeps (guess)."""
 
 
+GONE_SECONDS = 1.0
+"""How long the owner may take to be gone after its pipes were closed (guess)."""
+
+
 def _end_with_owner(*_: object) -> None:
     """The daemon was killed.  Our death kills the children; what they started would live on, so the groups go."""
     if os.getpid() != _OURSELVES:
         return
     _kill_children()
-    if _FOLDER:
+    if _FOLDER and _is_orphaned():  # else we failed, and the next template needs it
         shutil.rmtree(_FOLDER, ignore_errors=True)
     os._exit(1)
+
+
+def _is_orphaned() -> bool:
+    """An owner that is about to be gone is our parent for a moment longer than its pipes are open."""
+    deadline = time.monotonic() + GONE_SECONDS
+    while os.getppid() == _OWNER and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return os.getppid() != _OWNER
 
 
 def _kill_children() -> None:

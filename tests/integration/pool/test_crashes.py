@@ -3,6 +3,7 @@
 import os
 import signal
 
+import psutil
 import pytest
 from pool_driver import Driver, chunk, crashes, ended, plain, values, wait_for_file
 
@@ -172,6 +173,15 @@ def test_half_a_message_does_not_hold_the_daemon_up():
         driver.send(chunk("pool_tasks:write_into_pipe", (half, True), limit=0.5), slot=0)
         assert driver.call("pool_tasks:echo", (1,)) == {0: 1}
         assert _crash(driver.until(crashes)).lost == (("work", ((0, 1),)),)
+
+
+def test_what_a_task_writes_into_every_file_costs_no_other_child(driver):
+    driver.wait_idle()
+    driver.send(chunk("pool_tasks:write_into_every_file", ()), slot=0)
+    other = psutil.Process(driver.call("pool_tasks:pid", ())[0])
+    _crash(driver.until(crashes))
+    driver.wait_idle()
+    assert other.is_running()
 
 
 def test_a_task_that_closes_every_file_is_a_crash(driver):
