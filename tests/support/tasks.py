@@ -7,6 +7,7 @@ counted without asking Redis or the worker.
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,12 @@ def fails_with_own_error() -> None:
 def dies(journal: str) -> None:
     told(journal, "died")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def writes_into_every_file() -> None:
+    for fd in range(3, 100):
+        with suppress(OSError):
+            os.write(fd, b"\x00garbage" * 20)
 
 
 def dies_once(journal: str) -> str:

@@ -93,6 +93,14 @@ def test_what_a_killed_host_ran_is_run_by_another(server, tmp_path, journal):
     assert max(ends.values()) == 1, "nothing that had ended ran again"
 
 
+def test_a_call_that_writes_into_every_file_is_charged_and_the_next_loss_is_noticed(server, tmp_path, journal):
+    with daemons(server.url, tmp_path, "a"), Executor(server.url) as executor:
+        once = executor.options(retries=0)
+        assert isinstance(once.submit(tasks.writes_into_every_file).exception(30), WorkerLostError)
+        assert isinstance(once.submit(tasks.dies, str(journal)).exception(30), WorkerLostError)
+        assert len(lines(journal)) == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
 def test_the_death_of_the_template_costs_what_its_children_ran_and_the_daemon_serves_on(server, tmp_path, number):
     with daemons(server.url, tmp_path, "a") as (daemon,), Executor(server.url) as executor:

@@ -31,7 +31,8 @@ class Deadline:
 
     def __init__(self, fd: int, clock: int) -> None:
         self._fd, self._clock = fd, clock
-        self._cells = memoryview(mmap.mmap(fd, _CELLS * 8)).cast("d")
+        self._memory = mmap.mmap(fd, _CELLS * 8)
+        self._cells = memoryview(self._memory).cast("d")
 
     @classmethod
     def created(cls, clock: int = BOOTTIME) -> "Deadline":
@@ -87,6 +88,11 @@ class Deadline:
     def has_killed(self) -> bool:
         """Whether children were killed for it a moment ago."""
         return 0 < self._cells[_KILLED_AT] > self.now() - KILLED_SECONDS
+
+    def forget(self) -> None:
+        """Let go of the memory, too: for a child of the template, whose tasks must not reach it."""
+        self._cells.release()
+        self._memory.close()
 
     def close(self) -> None:
         """Let go of the descriptor; the memory stays readable."""

@@ -85,4 +85,6 @@ signal.signal(signal.SIGALRM, _look_at_deadline)
 # The owner's death also ends multiprocessing's own loop here, by an end of file that may come before the signal.
 atexit.register(_end_with_owner)
 die_with_parent(signal.SIGUSR2)
+if _DEADLINE is not None:
+    os.register_at_fork(after_in_child=_DEADLINE.forget)
 _look_at_deadline()
