@@ -23,7 +23,8 @@ class Run:
 @dataclass
 class Verdict:
     """One round.  `lost`: accepted, and without a right result in the end.  `double`: results beyond one per task.
-    `extra`: runs beyond one per task; `needless`: those whose earlier run came to its end.
+    `extra`: runs beyond one per task; `needless`: those whose earlier run came to its end.  `stale`: results that the
+    server refused, because the task had been taken away from whoever sent them.
     `recovery`: seconds from the harm to the next run of each task that it had interrupted."""
 
     fault: str
@@ -33,6 +34,7 @@ class Verdict:
     double: int = 0
     extra: int = 0
     needless: int = 0
+    stale: int = 0
     recovery: list[float] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

@@ -23,16 +23,20 @@ PIECE = 1 << 16
 
 class Harm(Enum):
     """What happens to a request.  LOSE_REQUEST: it never arrives, and the connection breaks.  LOSE_REPLY: it is
-    carried out, and the connection breaks before the reply.  HOLD: the reply comes `seconds` late."""
+    carried out, and the connection breaks before the reply.  HOLD: the reply comes `seconds` late.  NOTICE: nothing."""
 
     LOSE_REQUEST = auto()
     LOSE_REPLY = auto()
     HOLD = auto()
+    NOTICE = auto()
 
 
 @dataclass
 class Rule:
-    """Harms the requests number `first` to `first + times - 1` (from 1) of a command."""
+    """Harms the requests number `first` to `first + times - 1` (from 1) of a command.
+
+    `strike` is called besides: with HOLD when the reply is there and has not been passed on, else before the request.
+    """
 
     command: str
     harm: Harm
@@ -41,6 +45,7 @@ class Rule:
     seconds: float = 0.0
     seen: int = 0
     done: int = 0
+    strike: Callable[[], object] = lambda: None
 
     def matches(self, command: str) -> bool:
         """Whether this request is to be harmed.  Counts it."""
@@ -187,6 +192,8 @@ class _Pair:
     async def _request(self, whole: bytes) -> bool:
         command = self.proxy.command_of(whole)
         rule = next((rule for rule in self.proxy.rules if rule.matches(command)), None)
+        if rule is not None and rule.harm is not Harm.HOLD:
+            rule.strike()
         if rule is not None and rule.harm is Harm.LOSE_REQUEST:
             return False
         self._expected.append(rule)
@@ -198,7 +205,8 @@ class _Pair:
         rule = None if is_pushed else self._expected.popleft()
         if rule is not None and rule.harm is Harm.LOSE_REPLY:
             return False
-        if rule is not None:
+        if rule is not None and rule.harm is Harm.HOLD:
+            rule.strike()
             await asyncio.sleep(rule.seconds)
         await self._send(self.client[1], whole)
         return True

@@ -3,7 +3,7 @@
 import concurrent.futures
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,7 +42,7 @@ class World:
         self.folder, self.journal = folder, folder / "journal"
         self.server: Any = FailingOver(folder) if has_replica else RestartableServer(folder)
         self.durability: Literal["memory", "replica"] = "replica" if has_replica else "memory"
-        self.proxy = FaultProxy(str(self.server.socket))
+        self.proxy, self._others = FaultProxy(str(self.server.socket)), list[FaultProxy]()
         self.daemons: list[Daemon] = []
         self.futures: dict[str, concurrent.futures.Future[str]] = {}
         self.jobs: dict[str, Job] = {}
@@ -50,14 +50,23 @@ class World:
         """How many ends a scenario may bring about beyond those of the load."""
         self.harm_at = time.monotonic()
         self._executor: Executor | None = None
+        self._is_settled = False
 
     # --- what stands ------------------------------------------------------------------------------
 
-    def start_daemons(self, *names: str, slots: int = 1) -> list[Daemon]:
-        """Daemons that talk to the server through the proxy."""
+    def another_proxy(self) -> FaultProxy:
+        """One more, for daemons that are harmed alone."""
+        self._others.append(FaultProxy(str(self.server.socket)))
+        return self._others[-1]
+
+    def start_daemons(
+        self, *names: str, slots: int = 1, through: FaultProxy | None = None, **environ: str
+    ) -> list[Daemon]:
+        """Daemons that talk to the server through the proxy, or through one of their own."""
+        url = (through or self.proxy).url
         options = ("-c", str(slots), "-P", str(HERE), "--accept", "msgpack", "--allow", "chaos_tasks")
         options += ("--durability", self.durability)
-        started = [Daemon(self.proxy.url, name, self.folder / f"{name}.log", *options) for name in names]
+        started = [Daemon(url, name, self.folder / f"{name}.log", *options, **environ) for name in names]
         self.daemons += started
         for daemon in started:
             with connect(self.server.url) as client:
@@ -80,11 +89,14 @@ class World:
             for _ in range(count):
                 key = f"t{len(self.futures) + len(self.jobs)}"
                 seconds = self.random.uniform(*TASK_SECONDS)
-                call = (chaos_tasks.work, str(self.journal), key, seconds)
                 if self.random.random() >= jobs:
-                    self.futures[key] = self.executor.submit(*call)
+                    self.futures[key] = self.executor.submit(*self.call(), key, seconds)
                 else:
-                    self.jobs[key] = queue.enqueue(*call, retry=retry)
+                    self.jobs[key] = queue.enqueue(*self.call(), key, seconds, retry=retry)
+
+    def call(self) -> tuple[Callable[..., str], str]:
+        """A function whose runs are noted, but for the key of the run and the seconds that it takes."""
+        return chaos_tasks.work, str(self.journal)
 
     def wait_until_running(self, count: int = 1) -> None:
         """So many tasks have begun."""
@@ -112,6 +124,7 @@ class World:
                 self._judge_job(key, job, deadline)
         judge_runs(verdict, runs_in(self.journal), self.harm_at)
         self._judge_books()
+        self._is_settled = True
         return verdict
 
     def _judge_future(self, key: str, future: concurrent.futures.Future[str], deadline: float) -> None:
@@ -141,6 +154,7 @@ class World:
         with connect(self.server.url) as client:
             wait_for(lambda: balance(client, Keys(), "server").leased == 0, self.logs)
             books = balance(client, Keys(), "server")
+        self.verdict.stale = books.stale
         ends = books.finished + books.failed
         self.verdict.double += max(0, ends - len(self.jobs) - len(self.futures) - self.others)
         if books.missing:
@@ -154,14 +168,15 @@ class World:
         print(f"fault {self.verdict.fault}, seed {self.verdict.seed}")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         for future in self.futures.values():
             future.cancel()
         for daemon in self.daemons:
             daemon.close()
         if self._executor is not None:
-            self._executor.shutdown(wait=kind is None and not self.verdict.lost, cancel_futures=True)
-        self.proxy.close()
+            self._executor.shutdown(wait=self._is_settled and not self.verdict.lost, cancel_futures=True)
+        for proxy in (self.proxy, *self._others):
+            proxy.close()
         if self.server.process.poll() is None:
             self.server.kill()
 
