@@ -138,6 +138,10 @@ class ServerRefusedError(ServerError, PermissionError):
     """The server wants another password or user, or denies a command we need."""
 
 
+class LoginRefusedError(ServerRefusedError):
+    """The server wants another password or user.  Who is running already waits: it may be about to be changed back."""
+
+
 class ServerUnsuitableError(ServerError):
     """The server answers, and tasks would not be safe on it (too old, or it evicts keys)."""
 

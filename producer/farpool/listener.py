@@ -10,7 +10,7 @@ from farpool.shipment import Shipment
 from farpool.shipments import Shipments
 from farpool.watch import Watch
 from farpool_common.backoff import Backoff
-from farpool_common.broker import OUTAGES, ProducerBroker, Reply
+from farpool_common.broker import WAITED_OUT, ProducerBroker, Reply
 from farpool_common.chunk import Outcome, decode_outcome
 from farpool_common.errors import DecodeError, FarpoolError, RemoteError, TaskLostError
 from farpool_common.payload import Part
@@ -41,7 +41,7 @@ class Listener:
                 self.backoff.reset()
                 if not found:
                     self._sleep(is_over)
-            except OUTAGES as error:
+            except WAITED_OUT as error:
                 self._wait(error, is_over)
             except Exception:  # a bug: say so, and go on for the sake of all other calls
                 logger.exception("the listener goes on after an error")
@@ -124,7 +124,7 @@ class Listener:
             outcome = decode_outcome(reply.envelope, [self._broker.fetch(part) for part in reply.parts])
             if not 0 <= outcome.first <= outcome.first + len(outcome.values) <= shipment.calls:
                 raise DecodeError(f"an outcome speaks of calls that task {shipment.id} does not have")
-        except OUTAGES:
+        except WAITED_OUT:
             raise
         except FarpoolError as error:
             shipment.trouble = error

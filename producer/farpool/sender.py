@@ -12,7 +12,7 @@ from farpool.parcel import Parcel, batches, packed
 from farpool.shipment import Shipment
 from farpool.shipments import Shipments
 from farpool_common.backoff import Backoff
-from farpool_common.broker import OUTAGES, ProducerBroker
+from farpool_common.broker import WAITED_OUT, ProducerBroker
 
 logger = logging.getLogger("farpool")
 
@@ -58,7 +58,7 @@ class Sender:
                 self._outbox.wake()
                 return
             self._send()
-        except OUTAGES:
+        except WAITED_OUT:
             self._outbox.wake()
         finally:
             self._lock.release()
@@ -78,7 +78,7 @@ class Sender:
                     more = bool(self._parcels)
                     self._send()
                     self._cancel()
-            except OUTAGES as error:
+            except WAITED_OUT as error:
                 self._wait_for_server(error)
                 continue
             except Exception:  # a bug: say so, and go on for the sake of all other calls
@@ -125,7 +125,7 @@ class Sender:
             wanted = [parcel for parcel in batch if parcel.shipment in self._shipments]
             try:
                 self._enqueue(wanted)
-            except OUTAGES:
+            except WAITED_OUT:
                 raise
             except Exception as error:  # refused: waiting would not help
                 for parcel in wanted:

@@ -9,6 +9,7 @@ from daemons import Daemon, daemons, lines, wait_for
 from restartable import restartable
 
 from farpool import Executor
+from farpool_common.broker import connect
 
 
 def test_a_run_completes_though_the_server_was_killed_and_away_for_a_while(tmp_path, journal):
@@ -63,3 +64,22 @@ def test_a_producer_that_starts_without_a_server_is_told_at_once(tmp_path):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 1
     assert "ServerUnreachableError: no answer from" in done.stderr
+
+
+def test_tasks_submitted_while_the_password_is_changed_wait_and_run_when_it_is_changed_back(tmp_path):
+    with (
+        restartable(tmp_path) as server,
+        daemons(server.url, tmp_path, "a"),
+        Executor(server.url) as executor,
+        connect(server.url) as client,
+    ):
+        assert executor.submit(tasks.square, 2).result() == 4
+        client.config_set("requirepass", "changed")
+        for other in client.client_list(_type="normal"):
+            if int(other["id"]) != client.client_id():
+                client.client_kill_filter(_id=other["id"])
+        futures = [executor.submit(tasks.square, n) for n in range(50)]
+        time.sleep(0.5)
+        assert not any(future.done() for future in futures)
+        client.config_set("requirepass", "")
+        assert [future.result(30) for future in futures] == [n * n for n in range(50)]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from farpool_common.backoff import Backoff
-from farpool_common.broker import OUTAGES, Payloads
+from farpool_common.broker import WAITED_OUT, Payloads
 from farpool_common.errors import FarpoolError
 from farpool_common.payload import Part
 from farpool_worker.ledger import Held
@@ -87,7 +87,7 @@ class Transfer:
         while not stop.is_set():
             try:
                 return self._move(order)
-            except OUTAGES:
+            except WAITED_OUT:
                 stop.wait(backoff.pause_seconds())
         return None
 
@@ -96,7 +96,7 @@ class Transfer:
             return self._fetch(order.held)
         try:
             parts = self._payloads.store(order.owner, order.buffers)
-        except OUTAGES:
+        except WAITED_OUT:
             raise
         except FarpoolError as error:
             _close(order.segments)
@@ -113,7 +113,7 @@ class Transfer:
         try:
             for part, segment in zip(parts, segments, strict=True):
                 self._payloads.fetch_into(part, segment.view)
-        except OUTAGES:
+        except WAITED_OUT:
             _close(segments)
             raise
         except FarpoolError as error:

@@ -5,7 +5,7 @@ from farpool_common.broker.connection import connect, masked
 from farpool_common.broker.doorbell import Doorbell
 from farpool_common.broker.durability import Durability
 from farpool_common.broker.hosts import Host, live_hosts
-from farpool_common.broker.outages import OUTAGES, translated
+from farpool_common.broker.outages import OUTAGES, WAITED_OUT, translated
 from farpool_common.broker.payloads import Payloads
 from farpool_common.broker.producer import ProducerBroker, Reply
 from farpool_common.broker.registration import deregister, is_taken, note_shutdown, register
@@ -18,6 +18,7 @@ from farpool_common.task import DEFAULT_RETRIES, Malformed, NewTask, Task
 __all__ = [
     "DEFAULT_RETRIES",
     "OUTAGES",
+    "WAITED_OUT",
     "Balance",
     "Beat",
     "Claimed",

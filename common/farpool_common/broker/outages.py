@@ -7,6 +7,7 @@ import redis.exceptions as client_errors
 
 from farpool_common.errors import (
     FarpoolError,
+    LoginRefusedError,
     ServerBusyError,
     ServerError,
     ServerRefusedError,
@@ -15,6 +16,9 @@ from farpool_common.errors import (
 
 OUTAGES = (ServerUnreachableError, ServerBusyError)
 """Errors after which the same call may work later.  They never end a daemon."""
+
+WAITED_OUT = (*OUTAGES, LoginRefusedError)
+"""What somebody waits out who has been let in before."""
 
 _BUSY_KINDS = (
     client_errors.BusyLoadingError,
@@ -35,8 +39,11 @@ _BUSY = (
     "MASTERDOWN",
     "NOREPLICAS",
 )
-_REFUSED_KINDS = (client_errors.AuthenticationError, client_errors.NoPermissionError)
-_REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM", "ERR AUTH", "ERR INVALID PASSWORD", "INVALID USERNAME-PASSWORD")
+_LOGIN_KINDS = (client_errors.AuthenticationError, client_errors.AuthenticationWrongNumberOfArgsError)
+_LOGIN = ("NOAUTH", "WRONGPASS", "ERR AUTH", "ERR INVALID PASSWORD", "INVALID USERNAME-PASSWORD")
+_LONG_AND_NOT_LOGGED_IN = "UNAUTHENTICATED"
+"""A server does not even read a long command of somebody who has not logged in: `Protocol error: unauthenticated bulk
+length`."""
 
 
 def as_farpool_error(error: Exception, place: str) -> FarpoolError:
@@ -44,7 +51,9 @@ def as_farpool_error(error: Exception, place: str) -> FarpoolError:
     text = str(error).rstrip(".")
     upper = text.upper()
     # redis-py strips the code from the text of some errors and gives them a class instead.
-    if isinstance(error, _REFUSED_KINDS) or upper.startswith(_REFUSED):
+    if isinstance(error, _LOGIN_KINDS) or upper.startswith(_LOGIN) or _LONG_AND_NOT_LOGGED_IN in upper:
+        return LoginRefusedError(f"{place} refuses us: {text}. Check the user and password in the URL.")
+    if isinstance(error, client_errors.NoPermissionError) or upper.startswith("NOPERM"):
         return ServerRefusedError(f"{place} refuses us: {text}. Check the user and password in the URL.")
     if isinstance(error, _BUSY_KINDS) or upper.startswith(_BUSY):
         return ServerBusyError(f"{place} takes no writes now: {text}")

@@ -4,7 +4,13 @@ import pytest
 import redis.exceptions as client_errors
 
 from farpool_common.broker.outages import OUTAGES, as_farpool_error
-from farpool_common.errors import ServerBusyError, ServerError, ServerRefusedError, ServerUnreachableError
+from farpool_common.errors import (
+    LoginRefusedError,
+    ServerBusyError,
+    ServerError,
+    ServerRefusedError,
+    ServerUnreachableError,
+)
 
 TABLE = [
     (client_errors.ResponseError("MISCONF Redis is configured to save RDB snapshots"), ServerBusyError),
@@ -18,8 +24,9 @@ TABLE = [
     (client_errors.ClusterDownError("The cluster is down"), ServerBusyError),
     (client_errors.MasterDownError("Link with MASTER is down"), ServerBusyError),
     (client_errors.ResponseError("NOREPLICAS Not enough good replicas to write."), ServerBusyError),
-    (client_errors.AuthenticationError("Authentication required."), ServerRefusedError),
-    (client_errors.ResponseError("WRONGPASS invalid username-password pair"), ServerRefusedError),
+    (client_errors.AuthenticationError("Authentication required."), LoginRefusedError),
+    (client_errors.ResponseError("WRONGPASS invalid username-password pair"), LoginRefusedError),
+    (client_errors.ResponseError("Protocol error: unauthenticated multibulk length"), LoginRefusedError),
     (client_errors.NoPermissionError("this user has no permissions"), ServerRefusedError),
     (client_errors.ResponseError("NOPERM this user has no permissions"), ServerRefusedError),
     (client_errors.ConnectionError("Connection closed by server."), ServerUnreachableError),
