@@ -31,7 +31,8 @@ def main(words: Sequence[str]) -> int:
     with ProcessPoolExecutor(options.at_once, get_context("spawn")) as side_by_side:
         for name in chosen:
             verdicts = []
-            for verdict, said in side_by_side.map(run, repeat(name), range(seed, seed + options.rounds)):
+            rounds = 1 if FAULTS[name].is_once else options.rounds
+            for verdict, said in side_by_side.map(run, repeat(name), range(seed, seed + rounds)):
                 print(said, end="", flush=True)
                 verdicts.append(verdict)
             ended_well &= all(map(FAULTS[name].is_survived, verdicts))

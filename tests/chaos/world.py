@@ -73,6 +73,10 @@ class World:
                 wait_for(lambda name=daemon.name: client.zscore("rq:farpool:hosts", name), daemon.text)
         return started
 
+    def living(self) -> list[Daemon]:
+        """Daemons that have not ended."""
+        return [daemon for daemon in self.daemons if daemon.process.poll() is None]
+
     @property
     def executor(self) -> Executor:
         """The producer: through the proxy, too."""
@@ -97,6 +101,10 @@ class World:
     def call(self) -> tuple[Callable[..., str], str]:
         """A function whose runs are noted, but for the key of the run and the seconds that it takes."""
         return chaos_tasks.work, str(self.journal)
+
+    def open_tasks(self) -> int:
+        """Tasks of the executor without a result; RQ's jobs share the daemons with them."""
+        return sum(not future.done() for future in self.futures.values())
 
     def wait_until_running(self, count: int = 1) -> None:
         """So many tasks have begun."""

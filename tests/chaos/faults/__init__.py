@@ -1,6 +1,6 @@
 """All faults, by name.  The rows are those of docs/reliability.md."""
 
-from faults import messages, processes, records, servers, tasks
+from faults import messages, processes, records, servers, soak, tasks
 from faults.fault import Fault
 
 FAULTS: dict[str, Fault] = {
@@ -26,6 +26,7 @@ FAULTS: dict[str, Fault] = {
     "giants": Fault(tasks.giants, may_rerun=False),
     "duplicates": Fault(records.duplicates, may_rerun=False),
     "junk": Fault(records.junk, is_top=True, may_rerun=False),
+    "soak": Fault(soak.soak, is_once=True),
 }
 
 TOP = {name: fault for name, fault in FAULTS.items() if fault.is_top}

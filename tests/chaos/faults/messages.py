@@ -8,10 +8,15 @@ def messages_lost(world: World) -> None:
     """Requests and replies of every script that moves tasks get lost on the way."""
     world.start_daemons("a", "b")
     world.harm()
+    lose_messages(world)
+    world.submit(40)
+
+
+def lose_messages(world: World) -> None:
+    """Some of the next few of each kind."""
     for command in ("enqueue", "claim", "finish", "succeed", "heartbeat", "deliver", "release", "BLMOVE"):
         for harm in (Harm.LOSE_REQUEST, Harm.LOSE_REPLY):
             world.proxy.rules.append(Rule(command, harm, first=world.random.randint(1, 6), times=2))
-    world.submit(40)
 
 
 def partition(world: World) -> None:
@@ -20,10 +25,15 @@ def partition(world: World) -> None:
     world.submit(30)
     world.wait_until_running(2)
     world.harm()
+    fall_silent(world)
+    world.submit(4)
+
+
+def fall_silent(world: World) -> None:
+    """For all connections."""
     world.proxy.weather.is_silent = True
     world.pause(0.5 * LEASE, 3 * LEASE)
     world.proxy.weather.is_silent = False
-    world.submit(4)
 
 
 def slow_network(world: World) -> None:

@@ -4,8 +4,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 import redis
 from world import LEASE, World
@@ -21,11 +21,16 @@ def server_killed(world: World) -> None:
     world.wait_until_running(2)
     world.pause(0.1, 0.5)
     world.harm()
+    restart(world)
+    world.submit(4)
+
+
+def restart(world: World) -> None:
+    """The server is away for a while."""
     world.server.kill()
     world.proxy.break_all()
     world.pause(0.5, 3.0)
     world.server.start()
-    world.submit(4)
 
 
 def failover(world: World) -> None:
@@ -49,12 +54,17 @@ def out_of_memory(world: World) -> None:
     world.start_daemons("a", "b")
     world.submit(20)
     world.wait_until_running(2)
+    world.harm()
+    fill_memory(world)
+    world.submit(4)
+
+
+def fill_memory(world: World) -> None:
+    """For a while the server has no room."""
     with connect(world.server.url) as client:
-        world.harm()
         client.config_set("maxmemory", "1mb")
         world.pause(LEASE, 2 * LEASE)
         client.config_set("maxmemory", "0")
-    world.submit(4)
 
 
 def herd(world: World) -> None:
@@ -63,10 +73,7 @@ def herd(world: World) -> None:
     world.submit(40)
     world.wait_until_running(6)
     world.harm()
-    world.server.kill()
-    world.proxy.break_all()
-    world.pause(0.5, 2.0)
-    world.server.start()
+    restart(world)
     world.submit(20)
     if ended := [daemon.name for daemon in daemons if daemon.process.poll() is not None]:
         world.verdict.notes.append(f"daemons ended: {ended}")
@@ -78,11 +85,16 @@ def server_refuses(world: World) -> None:
     world.submit(20)
     world.wait_until_running(2)
     world.harm()
-    for mood in world.random.sample((_as_a_replica, _with_a_password, _busy, _unable_to_save, _stopped), 2):
-        print(mood.__name__)
-        with mood(world):
-            world.pause(0.3, 1.5 * LEASE)
+    for mood in world.random.sample(MOODS, 2):
+        be(world, mood)
         world.submit(5)
+
+
+def be(world: World, mood: Callable[[World], AbstractContextManager[None]]) -> None:
+    """For a while the server is like this."""
+    print(mood.__name__)
+    with mood(world):
+        world.pause(0.3, 1.5 * LEASE)
 
 
 @contextmanager
@@ -143,6 +155,9 @@ def _stopped(world: World) -> Iterator[None]:
     os.kill(world.server.process.pid, signal.SIGSTOP)
     yield
     os.kill(world.server.process.pid, signal.SIGCONT)
+
+
+MOODS = (_as_a_replica, _with_a_password, _busy, _unable_to_save, _stopped)
 
 
 def server_forgets(world: World) -> None:
