@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check bench chaos compose-test clean
+.PHONY: demo test check bench chaos model compose-test clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/demo.stamp
@@ -26,6 +26,12 @@ bench: $(VENV)/dev.stamp
 ROUNDS ?= 50
 chaos: $(VENV)/dev.stamp
 	$(BIN)/python tests/chaos --rounds $(ROUNDS)
+
+# The protocol, as a model: see docs/model/README.md.  Two minutes on two cores, 4 GB of memory.
+model:
+	@command -v spin gcc >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq spin gcc libc6-dev; } \
+		|| { echo "this needs Spin and gcc: sudo apt-get install spin gcc libc6-dev"; exit 1; }
+	$(PYTHON) docs/model/check.py
 
 compose-test: $(VENV)/dev.stamp
 	$(BIN)/python deploy/compose_test.py

@@ -1,5 +1,6 @@
 #!lua flags=no-writes
 -- (any) -> (the same).  Counts, at one moment: what became of all that was ever claimed, and what is leased now.
+-- MODEL reads only
 -- KEYS  (none: they follow from the prefix)
 -- ARGV  prefix
 -- returns {counter, value, ..., number of leases that daemons hold}

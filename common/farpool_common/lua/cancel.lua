@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- queued -> canceled, and a request to stop what is started.  The id stays in its queue; the next claim
 -- drops it (removing it from a long list would hold the server).
+-- MODEL cancel
 -- KEYS  (none: they follow from the prefix and the ids)
 -- ARGV  prefix, seconds that the record is kept, id, ...
 -- returns how many were canceled before they started

@@ -3,6 +3,7 @@
 -- A task that was abandoned is claimed alone: should it kill its host, nothing else goes with it.
 -- Takes what a doorbell moved aside first.  What cannot be claimed is counted:
 -- gone or ended tasks and duplicates of a live lease are dropped, malformed records are quarantined.
+-- MODEL claim
 -- KEYS  (none: they follow from the prefix and the names)
 -- ARGV  prefix, worker, now (text), now (seconds, text), lease seconds, most bytes, most tasks,
 --       number of doorbell pairs, queue, id, ..., number of queues, queue, ..., execution ids

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- started -> started.  Outcomes of some calls reach the producer before their task ends; their range is
 -- kept, so that a later attempt leaves these calls out.  Only the holder of the lease may deliver.
+-- MODEL deliver
 -- KEYS  (none: they follow from the prefix and the names)
 -- ARGV  prefix, worker, seconds that undelivered replies are kept, then per delivery:
 --       queue, id, execution, reply stream, attempt, envelope, parts, range

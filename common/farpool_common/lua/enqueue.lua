@@ -1,6 +1,7 @@
 #!lua
 -- (nothing) -> queued.  Writes the records of new tasks and appends them to their queue.  A task that
 -- exists already is left as it is, so a producer may repeat the call after any doubt.
+-- MODEL enqueue
 -- KEYS  queue list, set of queues
 -- ARGV  prefix, then per task: id, number of fields, field, value, ...,
 --       number of buffers, stem, pieces, ... (their expiry ends: they now live as long as the task)

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- started -> failed or stopped, for plain jobs of RQ producers.  Leaves what RQ's own worker would leave: a
 -- failure in each job's stream and an entry in the failed registry.  Only the holder of the lease may do it.
+-- MODEL finish
 -- KEYS  (none: they follow from the prefix and the names)
 -- ARGV  prefix, worker, default seconds, then per job: queue, id, execution, status, seconds that the failure is kept (''
 --       unless the job says so), traceback (zlib, base64), started (text), ended (text), ended (seconds, text), run time,

@@ -2,6 +2,7 @@
 -- started -> finished, for tasks of an executor.  The last outcome goes to the producer's reply stream;
 -- the record stays for a short while as a tombstone, so that a repeated finish and a repeated enqueue
 -- are recognised.  Only the holder of the lease may finish a task.
+-- MODEL finish
 -- KEYS  (none: they follow from the prefix and the names)
 -- ARGV  prefix, worker, now (text), seconds that replies are kept, seconds that tombstones are kept,
 --       run time in seconds (sum), then per task: queue, id, execution, reply stream, attempt, envelope ('' for none), parts,

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- started -> started.  Renews the lease of a daemon and, now and then, the leases that RQ's tools see.
 -- Never makes a lease that is gone: a task that was taken away stays away.
+-- MODEL heartbeat
 -- KEYS  (none: they follow from the prefix and the names)
 -- ARGV  prefix, worker, host lease in ms, now (text), now (seconds, text), lease seconds (0: leave RQ's leases), state,
 --       seconds that the host record is kept, number of host fields, field, value, ...,

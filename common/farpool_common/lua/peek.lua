@@ -1,6 +1,7 @@
 #!lua flags=no-writes
 -- queued -> queued.  Tells how jobs that wait were written, without moving them and without their data: only
 -- its first bytes, for it may be huge.
+-- MODEL reads only
 -- KEYS  queue list
 -- ARGV  prefix, first position, number of ids, bytes of data
 -- returns per id {first bytes of data ('' where there is no such record), reply stream, enqueued, created, label, description}

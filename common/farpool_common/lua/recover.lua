@@ -2,6 +2,7 @@
 -- started -> queued, for tasks whose worker died.  Takes over from daemons whose host lease lapsed, then
 -- from single leases that lapsed, then puts ids back that a doorbell or a stock worker took and nobody began.
 -- Removing the lease's member decides who acts, so every daemon may run this at any time.
+-- MODEL recover
 -- KEYS  (none: they follow from the prefix and the names)
 -- ARGV  prefix, grace in ms, most tasks, ms after which an unclaimed doorbell id is put back, the same for an id that a
 --       stock worker took, queue, ...

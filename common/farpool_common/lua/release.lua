@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- started -> queued.  Hands tasks that were not run back to the head of their queue and does not charge
 -- the attempt.  Only the holder of the lease may release a task.
+-- MODEL release
 -- KEYS  (none: they follow from the prefix and the names)
 -- ARGV  prefix, worker, then per task, the one to run last first: queue, id, execution
 -- returns how many were handed back

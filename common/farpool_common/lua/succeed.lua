@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- started -> finished, for plain jobs of RQ producers.  Leaves what RQ's own worker would leave: a result
 -- in each job's stream and an entry in the finished registry.  Only the holder of the lease may do it.
+-- MODEL finish
 -- KEYS  (none: they follow from the prefix and the names)
 -- ARGV  prefix, worker, then per job, at most 200: queue, id, execution, seconds that the result is kept (-1: for ever),
 --       result ('' for None), claimed (seconds, text), started (text), ended (text), ended (seconds, text), run time

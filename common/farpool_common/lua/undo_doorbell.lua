@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- doorbell -> queued.  A daemon that stops puts the ids back that its doorbells had moved.
+-- MODEL undo_doorbell
 -- KEYS  doorbell's list, queue list
 -- ARGV  id, ...
 -- returns how many were put back
