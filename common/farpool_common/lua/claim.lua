@@ -132,6 +132,7 @@ for i = doorbells, doorbells + 2 * pairs_count - 1, 2 do
 end
 if suspended then return {claims, dropped, quarantined, 1, 0} end
 
+most = most + #claims  -- what doorbells rang for comes besides
 local looked_at = 0  -- junk in a queue must not hold the server for long
 for i = queues_at, queues_at + queue_count - 1 do
     while not is_full and #claims < most and bytes < most_bytes and looked_at < most + 100 do

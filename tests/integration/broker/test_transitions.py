@@ -206,6 +206,13 @@ def test_a_doorbell_wakes_one_daemon_and_its_claim_adopts_the_id(producer, worke
         bell.close()
 
 
+def test_what_a_doorbell_rang_for_comes_besides_as_many_tasks_as_were_asked_for(producer, workers, client):
+    producer.enqueue("high", [task("t1"), task("t2"), task("t3")])
+    client.lmove("rq:queue:high", "rq:farpool:doorbell:high", "LEFT", "RIGHT")
+    claimed = workers[0].claim(1, [("high", "t1")]).tasks
+    assert [found.id for found in claimed] == ["t1", "t2"]
+
+
 def test_an_id_that_a_doorbell_moved_and_nobody_claimed_is_put_back(producer, workers, client):
     producer.enqueue("high", [task("t1")])
     client.lmove("rq:queue:high", "rq:farpool:doorbell:high", "LEFT", "RIGHT")
