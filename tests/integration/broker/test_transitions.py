@@ -272,6 +272,30 @@ def test_buffers_live_as_long_as_their_task(producer, workers, client):
     assert client.keys("rq:farpool:data:*") == []
 
 
+def test_a_canceled_task_takes_its_buffers_and_what_was_noted_of_its_calls_along(producer, workers, client):
+    parts = producer.store("t1", [memoryview(bytearray(2_000_000)), memoryview(bytearray(10))])
+    producer.enqueue("high", [task("t1", parts=parts, calls=10)])
+    (first,) = workers[0].claim(1).tasks
+    workers[0].deliver([Delivery(first, b"a", (), (0, 3))])
+    workers[0].release([first])
+    producer.cancel(["t1"])
+    workers[0].claim(1)
+    left = set(redis_state(client, without=("worker", "counters", "reply")))
+    assert left == {"rq:job:t1", "rq:queues"}
+    assert 0 < client.ttl("rq:job:t1") <= 86400
+
+
+@pytest.mark.parametrize(
+    "spoiled", [b"\xc1", b"x", b"\x93\x01\x02", b"\x91\x92\xa1k\xa1v", b"\x91\x93\xa5rq:hi\x01\x01"]
+)
+def test_a_task_whose_buffers_cannot_be_read_is_canceled_all_the_same(producer, client, spoiled):
+    producer.enqueue("high", [task("t1")])
+    client.hset("rq:job:t1", "farpool_parts", spoiled)
+    client.set("rq:hi:0", "not ours")
+    producer.cancel(["t1"])
+    assert (client.hget("rq:job:t1", "status"), client.get("rq:hi:0")) == (b"canceled", b"not ours")
+
+
 def test_replies_are_removed_when_they_have_been_read(producer, workers, client):
     producer.enqueue("high", [task("t1"), task("t2")])
     for claimed in workers[0].claim(2).tasks:
