@@ -1,0 +1,70 @@
+"""The real scripts on a real server against the transition table, in orders that nobody thought of."""
+
+import itertools
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from protocol.cluster import QUEUES, Cluster, PropertyError
+from protocol.machine import ProtocolMachine
+from protocol.mistakes import MISTAKES, made
+
+from farpool.embedded import Server
+from farpool_common.broker import ProducerBroker, WorkerBroker
+
+PATIENT = settings(deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
+THOROUGH = settings(PATIENT, max_examples=200, stateful_step_count=40)
+UNTIL_FOUND = settings(
+    PATIENT,
+    max_examples=1000,
+    stateful_step_count=30,
+    phases=[Phase.generate],
+    report_multiple_bugs=False,
+    database=None,
+)
+
+
+@pytest.fixture
+def begin(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Cluster]]:
+    """Makes clusters on one server, each beginning with an empty one."""
+    producer = ProducerBroker(server.url)
+    workers = [WorkerBroker(server.url, "", QUEUES) for _ in range(3)]
+
+    def begun(watched: str | None = None) -> Cluster:
+        # The server tells sets in an order that depends on the names in them: an example must be repeatable.
+        monkeypatch.setattr(secrets, "token_hex", lambda _, numbers=itertools.count(): f"e{next(numbers)}")
+        return Cluster(producer, workers, watched=watched)
+
+    yield begun
+    for broker in (producer, *workers):
+        broker.close()
+
+
+def test_the_scripts_do_what_the_transition_table_says(begin):
+    totals = Counter[str]()
+
+    class Machine(ProtocolMachine):
+        def begin(self) -> Cluster:
+            return begin()
+
+        def teardown(self) -> None:
+            super().teardown()
+            totals.update(self.cluster.seen.counters)
+
+    run_state_machine_as_test(Machine, settings=THOROUGH)
+    print(dict(totals))
+    ways = {"claimed", "finished", "failed", "released", "abandoned", "stale", "dropped"}
+    assert ways <= {name for name, count in totals.items() if count > 10}, "the machine went nowhere"
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_a_script_is_found_by_its_property(begin, name):
+    class Machine(ProtocolMachine):
+        def begin(self) -> Cluster:
+            return begin(watched=MISTAKES[name].property)
+
+    with made(MISTAKES[name]), pytest.raises(PropertyError, match=f"^{MISTAKES[name].property}: "):
+        run_state_machine_as_test(Machine, settings=UNTIL_FOUND)

@@ -1,0 +1,101 @@
+"""Scripts with a mistake in them, each of which a property must find."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha1
+from unittest import mock
+
+from farpool_common.broker.connection import Scripts
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """In `script`, `right` is replaced by `wrong`."""
+
+    property: str
+    script: str
+    right: str
+    wrong: str
+
+
+MISTAKES = {
+    "an enqueue that does not look whether the task exists": Mistake(
+        "safe", "enqueue", "if redis.call('EXISTS', job) == 0 then", "if true then"
+    ),
+    "a finish by whoever wants to": Mistake(
+        "safe",
+        "finish",
+        "if redis.call('ZREM', prefix .. ':wip:' .. queue, member) == 1 then",
+        "redis.call('ZREM', prefix .. ':wip:' .. queue, member) if true then",
+    ),
+    "a success by whoever wants to": Mistake(
+        "safe", "succeed", "if redis.call('ZREM', prefix .. ':wip:' .. queue, member) == 0 then", "if false then"
+    ),
+    "a delivery by whoever wants to": Mistake("safe", "deliver", "    if lease then", "    if true then"),
+    "a heartbeat that makes a lease anew": Mistake(
+        "safe",
+        "heartbeat",
+        "    if not redis.call('ZSCORE', started, member) then",
+        "    if redis.call('ZADD', started, now + 90, member) == 2 then",
+    ),
+    "a recovery that leaves the lease": Mistake(
+        "safe",
+        "recover",
+        "if redis.call('ZREM', prefix .. ':wip:' .. queue, member) == 0 then",
+        "if not redis.call('ZSCORE', prefix .. ':wip:' .. queue, member) then",
+    ),
+    "a claim that gives no lease": Mistake("kept", "claim", "    note_lease(queue, member)\n", ""),
+    "a claim that forgets what it claims alone": Mistake(
+        "kept",
+        "claim",
+        "            redis.call('LPUSH', prefix .. ':queue:' .. queue, id)\n            return",
+        "            return",
+    ),
+    "a release that forgets the queue": Mistake(
+        "kept", "release", "            redis.call('LPUSH', prefix .. ':queue:' .. queue, id)\n", ""
+    ),
+    "a doorbell's undoing that forgets the queue": Mistake(
+        "kept", "undo_doorbell", "        redis.call('LPUSH', KEYS[2], id)\n", ""
+    ),
+    "a recovery that takes from the living": Mistake(
+        "alone", "recover", "'-inf', now_ms - grace, 'LIMIT'", "'-inf', '+inf', 'LIMIT'"
+    ),
+    "a heartbeat that does not tell what is lost": Mistake("alone", "heartbeat", "lost[#lost + 1] = member", ""),
+    "a recovery that counts no abandons": Mistake(
+        "live", "recover", "redis.call('HINCRBY', job, 'farpool_abandons', 1)", "1"
+    ),
+    "a recovery that leaves what doorbells moved": Mistake(
+        "live", "recover", "    put_back_from(prefix .. ':farpool:doorbell:' .. queue, queue, stray_ms)\n", ""
+    ),
+    "a release that charges the attempt": Mistake(
+        "books", "release", "redis.call('HINCRBY', job, 'farpool_attempts', -1)", ""
+    ),
+    "a success that is not counted": Mistake(
+        "books", "succeed", "redis.call('HINCRBY', prefix .. ':farpool:counters', 'finished', written)", ""
+    ),
+    "a finish that leaves the execution": Mistake(
+        "clean", "finish", "redis.call('DEL', prefix .. ':execution:' .. member, ", "redis.call('DEL', "
+    ),
+    "a failure that leaves the worker busy": Mistake(
+        "clean", "fail", "    redis.call('SREM', worker_key .. ':executions', member)\n", ""
+    ),
+}
+
+
+@contextmanager
+def made(mistake: Mistake) -> Iterator[None]:
+    """Within this context the script is loaded with the mistake in it."""
+    load = Scripts._load
+
+    def load_with_mistake(self: Scripts, name: str) -> tuple[str, str]:
+        text, digest = load(self, name)
+        if name == mistake.script:
+            assert text.count(mistake.right) == 1, f"{name}.lua no longer says {mistake.right!r}"
+            text = text.replace(mistake.right, mistake.wrong)
+            digest = sha1(text.encode()).hexdigest()
+            self._texts[name] = text, digest
+        return text, digest
+
+    with mock.patch.object(Scripts, "_load", load_with_mistake):
+        yield
