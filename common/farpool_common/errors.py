@@ -4,6 +4,8 @@
 too, so `except TimeoutError` and `except ConnectionError` keep working.
 """
 
+import queue
+
 
 class FarpoolError(Exception):
     """Base of all errors that farpool raises itself."""
@@ -44,6 +46,17 @@ class TooLargeError(FarpoolError, ValueError):
             f"Pass a reference (a path, a URL) instead, or raise {setting}."
         )
         self.size, self.limit, self.setting = size, limit, setting
+
+
+class QueueFullError(FarpoolError, queue.Full):
+    """A queue holds as many tasks as its producer allows.  Nothing was sent."""
+
+    def __init__(self, queue: str, size: int, limit: int) -> None:
+        super().__init__(
+            f"queue {queue} holds {size:,} tasks; the limit is {limit:,}. Try again when workers have taken some, "
+            f'raise max_queued, or let submits wait (when_full="wait").'
+        )
+        self.queue, self.size, self.limit = queue, size, limit
 
 
 # --- functions ---------------------------------------------------------------------------------

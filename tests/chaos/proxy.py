@@ -18,6 +18,8 @@ from typing import Any
 
 from resp import end_of, words_of
 
+from farpool_common.broker.connection import script_text
+
 PIECE = 1 << 16
 
 
@@ -223,5 +225,5 @@ class _Pair:
 
 def _script_names() -> dict[str, str]:
     folder = resources.files("farpool_common") / "lua"
-    scripts = [path for path in folder.iterdir() if path.name.endswith(".lua")]
-    return {hashlib.sha1(path.read_bytes()).hexdigest(): path.name.removesuffix(".lua") for path in scripts}
+    names = [path.name.removesuffix(".lua") for path in folder.iterdir() if path.name.endswith(".lua")]
+    return {hashlib.sha1(script_text(name).encode()).hexdigest(): name for name in names}

@@ -54,9 +54,12 @@ class Claimer:
         except (*OUTAGES, ServerRefusedError):
             raise
         except ServerError as error:
-            log.warning("queue %s: %s; looking again in %g s", bell.queue, error, SPOILED_SECONDS)
-            self._rests_until[bell.queue] = now + SPOILED_SECONDS
+            self._leave_alone(bell.queue, str(error), now)
             return None
+
+    def _leave_alone(self, queue: str, reason: str, now: float) -> None:
+        log.warning("queue %s: %s; looking again in %g s", queue, reason, SPOILED_SECONDS)
+        self._rests_until[queue] = now + SPOILED_SECONDS
 
     def _silent_at(self, bell: Doorbell) -> float:
         return bell.armed_at + WAIT_SECONDS + SILENCE_SECONDS
@@ -78,7 +81,8 @@ class Claimer:
 
     def _claim(self, most: int, now: float) -> Claimed:
         rung = list(self._rung)
-        claimed = self._broker.claim(most, rung, self._queues)
+        queues = [queue for queue in self._queues if now >= self._rests_until.get(queue, 0.0)]
+        claimed = self._broker.claim(most, rung, queues)
         self._reorder(claimed.tasks)
         del self._rung[: len(rung)]
         got = len(claimed.tasks) + len(claimed.malformed)
@@ -87,6 +91,8 @@ class Claimer:
         self._suspended_until = 0.0
         if claimed.suspended:
             self._suspended_until, self._may_have_more = now + SUSPENDED_SECONDS, True
+        for queue, reason in claimed.spoiled:
+            self._leave_alone(queue, reason, now)
         if claimed.quarantined:
             log.warning("%d malformed records are in quarantine (see farpool doctor)", claimed.quarantined)
         return claimed
@@ -104,7 +110,7 @@ class Claimer:
         if self._may_have_more:
             return max(0.0, self._suspended_until - now)
         looks = [self._silent_at(bell) for bell in self.waitables()]
-        looks += [self._rests_until[bell.queue] for bell in self._doorbells if bell.queue in self._rests_until]
+        looks += self._rests_until.values() if self._waits else ()
         return max(0.0, min(looks) - now) if looks else None
 
     @property

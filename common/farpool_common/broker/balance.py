@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import redis
 
-from farpool_common.broker.connection import Scripts, text
+from farpool_common.broker.connection import Scripts
 from farpool_common.keys import Keys
 
 
@@ -43,7 +43,14 @@ class Balance:
 
 def balance(client: redis.Redis, keys: Keys, place: str) -> Balance:
     """Read the books, all at one moment.  Raises farpool's errors."""
-    flat, leased = Scripts(client, place).run("balance", [], [keys.prefix])
-    found = {text(name): int(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
-    known = {name: found[name] for name in Balance.__dataclass_fields__ if name in found}
-    return Balance(**known, leased=leased)
+    names = [name for name in Balance.__dataclass_fields__ if name != "leased"]
+    values, leased = Scripts(client, place).run("balance", [], [keys.prefix, *names])
+    return Balance(**dict(zip(names, map(_number, values), strict=False)), leased=leased)
+
+
+def _number(value: bytes | None) -> int:
+    """A counter; 0 where somebody spoiled it."""
+    try:
+        return int(value or 0)
+    except ValueError:
+        return 0

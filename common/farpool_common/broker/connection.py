@@ -102,9 +102,26 @@ class Scripts:
             return pipeline.execute(raise_on_error=False)
 
     def _load(self, name: str) -> tuple[str, str]:
-        text = (resources.files("farpool_common") / "lua" / f"{name}.lua").read_text()
+        text = script_text(name)
         self._texts[name] = text, hashlib.sha1(text.encode()).hexdigest()
         return self._texts[name]
+
+
+def script_text(name: str) -> str:
+    """A script as the server gets it: the helpers that all share stand behind its first line."""
+    folder = resources.files("farpool_common") / "lua"
+    first, _, rest = (folder / f"{name}.lua").read_text().partition("\n")
+    return f"{first}\n{(folder / 'shared' / 'helpers.lua').read_text()}{rest}"
+
+
+def as_it_is(raw: bytes) -> str:
+    """Whatever stands in the server as text that `to_bytes` turns back into the same bytes."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def to_bytes(name: str) -> bytes:
+    """The bytes that `as_it_is` was given."""
+    return name.encode("utf-8", "surrogateescape")
 
 
 def text(value: bytes | str) -> str:

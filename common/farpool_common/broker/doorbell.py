@@ -9,7 +9,7 @@ from typing import Any
 import redis
 from redis.exceptions import RedisError
 
-from farpool_common.broker.connection import text
+from farpool_common.broker.connection import as_it_is
 from farpool_common.broker.outages import translated
 from farpool_common.keys import Keys
 
@@ -48,11 +48,11 @@ class Doorbell:
             self.is_armed, self.armed_at = True, now
 
     def answer(self) -> str | None:
-        """Read the answer that has arrived: the id that was moved, or None.  Raises an outage."""
+        """Read the answer that has arrived: the id that was moved, as it is, or None.  Raises an outage."""
         with translated(self._place), self._closing_on_error():
             moved = self._connection.read_response()
             self.is_armed = False
-        return None if moved is None else text(moved)
+        return None if moved is None else as_it_is(moved)
 
     def disarm(self, client: redis.Redis) -> str | None:
         """Stop waiting; the id that was moved at the last moment, or None.  Raises an outage."""

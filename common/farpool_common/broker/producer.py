@@ -12,7 +12,7 @@ from farpool_common.broker.outages import translated
 from farpool_common.broker.payloads import Payloads
 from farpool_common.broker.server import check_server
 from farpool_common.broker.stock import StockEnd, stock_end
-from farpool_common.errors import DecodeError, ServerUnreachableError
+from farpool_common.errors import DecodeError, QueueFullError, ServerUnreachableError
 from farpool_common.keys import Keys
 from farpool_common.payload import Part, pack_parts, unpack_parts
 from farpool_common.task import NewTask
@@ -59,16 +59,21 @@ class ProducerBroker:
         """From now on `enqueue` returns only when tasks are so safe."""
         self._durability = durability
 
-    def enqueue(self, queue: str, tasks: Sequence[NewTask]) -> None:
-        """Append tasks to a queue in one step.  May be repeated after any doubt: ids are recognised."""
+    def enqueue(self, queue: str, tasks: Sequence[NewTask], *, most: int | None = None) -> None:
+        """Append tasks to a queue in one step.  May be repeated after any doubt: ids are recognised.
+
+        Raises QueueFullError, with nothing written, when the queue would then hold more than `most` tasks.
+        """
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        args: list[Any] = [self.keys.prefix]
+        args: list[Any] = [self.keys.prefix, "" if most is None else most]
         for task in tasks:
             fields = _record(task, queue, now)
             buffers = [item for part in task.parts for item in (part.key, part.pieces)]
             args += [task.id, len(fields), *fields, len(task.parts), *buffers]
         keys = [self.keys.queue(queue), self.keys.queues]
-        self._scripts.run_durably("enqueue", keys, args, self._durability, self.keys.mark)
+        added, waiting = self._scripts.run_durably("enqueue", keys, args, self._durability, self.keys.mark)
+        if most is not None and not added and waiting:
+            raise QueueFullError(queue, waiting, most)
 
     def store(self, owner: str, buffers: Sequence[memoryview]) -> list[Part]:
         """Write large buffers of a task's arguments.  They expire unless the task is enqueued."""

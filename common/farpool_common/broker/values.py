@@ -63,7 +63,8 @@ class JobEnd:
 
 @dataclass(frozen=True)
 class Claimed:
-    """What one claim brought.  `ended_early`: there may be more, whatever was asked for."""
+    """What one claim brought.  `ended_early`: there may be more, whatever was asked for.
+    `spoiled`: queues that were left alone, for a key of theirs is not what it should be, and why."""
 
     tasks: Sequence[Task] = ()
     malformed: Sequence[Malformed] = ()
@@ -71,12 +72,13 @@ class Claimed:
     quarantined: int = 0
     suspended: bool = False
     ended_early: bool = False
+    spoiled: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)
 class Beat:
-    """The answer to a heartbeat: members taken away from us, members Redis says we hold, and whether we are
-    still among RQ's workers."""
+    """The answer to a heartbeat: members taken away from us, members Redis says we hold (whatever they are), and
+    whether we are still among RQ's workers."""
 
     lost: frozenset[str] = frozenset()
     held: frozenset[str] = frozenset()

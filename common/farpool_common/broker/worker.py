@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from farpool_common.border import RQ_RESULT_SECONDS, Border
-from farpool_common.broker.connection import Scripts, connect, masked, text
+from farpool_common.broker.connection import Scripts, as_it_is, connect, masked, text, to_bytes
 from farpool_common.broker.doorbell import Doorbell
 from farpool_common.broker.durability import Durability
 from farpool_common.broker.outages import translated
@@ -79,7 +79,7 @@ class WorkerBroker:
             [
                 *(self.keys.prefix, self.worker, _moment(now), repr(now.timestamp())),
                 *(LEASE_SECONDS, MOST_CLAIM_BYTES, most, len(rung)),
-                *(name for pair in rung for name in pair),
+                *(name for queue, task_id in rung for name in (queue, to_bytes(task_id))),
                 *(len(queues), *queues),
                 *(secrets.token_hex(16) for _ in range(total + 1)),
             ],
@@ -92,6 +92,7 @@ class WorkerBroker:
             answer[2],
             bool(answer[3]),
             bool(answer[4]),
+            [(text(queue), text(reason)) for queue, reason in zip(answer[5][::2], answer[5][1::2], strict=True)],
         )
 
     def _parsed(self, answer: list[Any], claimed_at: str) -> Task | Malformed:
@@ -103,7 +104,7 @@ class WorkerBroker:
     def put_back(self, rung: Iterable[tuple[str, str]]) -> None:
         """Return ids that doorbells moved to the heads of their queues."""
         for queue, task_id in rung:
-            self._scripts.run("undo_doorbell", [self.keys.doorbell(queue), self.keys.queue(queue)], [task_id])
+            self._scripts.run("undo_doorbell", [self.keys.doorbell(queue), self.keys.queue(queue)], [to_bytes(task_id)])
 
     def quarantine(self, malformed: Malformed) -> None:
         """Keep the reason why a record could not be read, where `farpool doctor` finds it, and count it."""
@@ -113,7 +114,7 @@ class WorkerBroker:
             pipeline.lpush(self.keys.quarantine, json.dumps(entry))
             pipeline.ltrim(self.keys.quarantine, 0, 999)
             pipeline.hincrby(self.keys.counters, "quarantined", 1)
-            pipeline.execute()
+            pipeline.execute(raise_on_error=False)  # these keys may be spoiled, too
 
     def deliver(self, deliveries: Sequence[Delivery]) -> list[bool]:
         """Send outcomes of tasks that go on.  False where the lease is somebody else's."""
@@ -176,10 +177,7 @@ class WorkerBroker:
         """Release leases that Redis says are ours and that we know nothing of (a claim's answer was lost)."""
         args: list[Any] = [self.keys.prefix, self.worker]
         for member in members:
-            task_id, _, execution = member.partition(":")
-            with translated(self.place):
-                origin = self.client.hget(self.keys.job(task_id), "origin")
-            args += [text(origin or b""), task_id, execution]
+            args += ["", to_bytes(member), ""]
         return int(self._scripts.run("release", [], args))
 
     def heartbeat(
@@ -197,7 +195,7 @@ class WorkerBroker:
         for task in held:
             args += [task.queue, task.id, task.execution]
         lost, members, is_entered = self._scripts.run("heartbeat", [], args)
-        return Beat(frozenset(map(text, lost)), frozenset(map(text, members)), bool(is_entered))
+        return Beat(frozenset(map(text, lost)), frozenset(map(as_it_is, members)), bool(is_entered))
 
     def recover(self, *, grace_ms: int, stray_ms: int, stock_ms: int = 60_000, most: int = 100) -> Recovered:
         """Hand back what dead daemons held, and what was taken and never begun."""

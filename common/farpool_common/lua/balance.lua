@@ -2,10 +2,10 @@
 -- (any) -> (the same).  Counts, at one moment: what became of all that was ever claimed, and what is leased now.
 -- MODEL reads only
 -- KEYS  (none: they follow from the prefix)
--- ARGV  prefix
--- returns {counter, value, ..., number of leases that daemons hold}
+-- ARGV  prefix, counter, ...
+-- returns {{value, ...}, number of leases that daemons hold}
 local prefix, leased = ARGV[1], 0
 for _, worker in ipairs(redis.call('ZRANGE', prefix .. ':farpool:hosts', 0, 9999)) do
-    leased = leased + redis.call('SCARD', prefix .. ':worker:' .. worker .. ':executions')
+    leased = leased + tried(0, 'SCARD', prefix .. ':worker:' .. worker .. ':executions')
 end
-return {redis.call('HGETALL', prefix .. ':farpool:counters'), leased}
+return {tried({}, 'HMGET', prefix .. ':farpool:counters', unpack(ARGV, 2)), leased}

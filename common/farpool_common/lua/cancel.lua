@@ -25,7 +25,7 @@ end
 
 for i = 3, #ARGV do
     local job = prefix .. ':job:' .. ARGV[i]
-    local status, worker = unpack(redis.call('HMGET', job, 'status', 'worker_name'))
+    local status, worker = unpack(tried({}, 'HMGET', job, 'status', 'worker_name'))
     if status == 'queued' then
         redis.call('HSET', job, 'status', 'canceled')
         redis.call('EXPIRE', job, keep)

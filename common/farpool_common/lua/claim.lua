@@ -3,16 +3,21 @@
 -- A task that was abandoned is claimed alone: should it kill its host, nothing else goes with it.
 -- Takes what a doorbell moved aside first.  What cannot be claimed is counted:
 -- gone or ended tasks and duplicates of a live lease are dropped, malformed records are quarantined.
+-- A queue whose leases cannot be noted is left alone.
 -- MODEL claim
 -- KEYS  (none: they follow from the prefix and the names)
 -- ARGV  prefix, worker, now (text), now (seconds, text), lease seconds, most bytes, most tasks,
 --       number of doorbell pairs, queue, id, ..., number of queues, queue, ..., execution ids
--- returns {claims, dropped, quarantined, 1 while suspended, 1 when it ended early}; a claim is {queue, id, execution, attempt, delivered ranges, record}
+-- returns {claims, dropped, quarantined, 1 while suspended, 1 when it ended early, {queue, why it was left alone, ...}};
+--       a claim is {queue, id, execution, attempt, delivered ranges, record}
 local prefix, worker, now_text, now_seconds = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local lease, most_bytes, most = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local now = tonumber(redis.call('TIME')[1])
 local executions_key = prefix .. ':worker:' .. worker .. ':executions'
+redis.call('SCARD', executions_key)  -- an error here ends the script before it has taken anything
 local ENDED = {finished = true, failed = true, stopped = true, canceled = true}
+local MOST_FIELDS = 200
+local MOST_RANGES = 100000  -- delivered ranges of one task, which has at most as many calls
 
 local claims, dropped, quarantined, bytes, is_full = {}, 0, 0, 0, false
 local at = 9
@@ -23,17 +28,42 @@ local queue_count = tonumber(ARGV[at])
 local queues_at = at + 1
 local next_execution = queues_at + queue_count
 
-local function quarantine(queue, id, reason)
-    local shown = string.gsub(string.sub(id, 1, 200), '[^%w_-]', '?')
-    local list = prefix .. ':farpool:quarantine'
-    redis.call('LPUSH', list, cjson.encode({queue = queue, id = shown, reason = reason, at = now}))
-    redis.call('LTRIM', list, 0, 999)
-    redis.call('HINCRBY', prefix .. ':farpool:counters', 'quarantined', 1)
-    quarantined = quarantined + 1
+local spoiled, left_alone = {}, {}
+
+local function leave_alone(queue, reason)
+    spoiled[queue] = true
+    left_alone[#left_alone + 1] = queue
+    left_alone[#left_alone + 1] = reason
 end
 
-local function is_leased(queue, id)
-    local held = redis.call('ZRANGE', prefix .. ':executions:' .. id, 0, 9)
+-- Whether leases of this queue can be noted; asked once per queue, when it has something.
+local function is_spoiled(queue)
+    if spoiled[queue] == nil then
+        local key = prefix .. ':wip:' .. queue
+        spoiled[queue] = false
+        if failed(redis.pcall('ZCARD', key)) then
+            leave_alone(queue, key .. ' is a ' .. type_of(key) .. ', not a zset')
+        end
+    end
+    return spoiled[queue]
+end
+
+-- To the head of its queue; where that is no list any more, to the doorbell's, for recovery to find.
+local function put_back(queue, id)
+    if failed(redis.pcall('LPUSH', prefix .. ':queue:' .. queue, id)) then
+        leave_alone(queue, prefix .. ':queue:' .. queue .. ' is no list')
+        redis.call('RPUSH', prefix .. ':farpool:doorbell:' .. queue, id)
+    end
+end
+
+-- A record that can be written to is marked as failed, so that whoever waits for its task learns of it.
+local function refuse(queue, id, reason, job)
+    quarantine(prefix, queue, id, reason)
+    quarantined = quarantined + 1
+    if job then redis.call('HSET', job, 'status', 'failed', 'ended_at', now_text) end
+end
+
+local function is_leased(queue, held, id)
     for _, execution in ipairs(held) do
         local until_ = redis.call('ZSCORE', prefix .. ':wip:' .. queue, id .. ':' .. execution)
         if until_ and tonumber(until_) > now then return true end
@@ -42,7 +72,7 @@ local function is_leased(queue, id)
 end
 
 local function drop()
-    redis.call('HINCRBY', prefix .. ':farpool:counters', 'dropped', 1)
+    count(prefix, 'dropped', 1)
     dropped = dropped + 1
 end
 
@@ -70,84 +100,85 @@ end
 
 local function claim(queue, id)
     if #id > 128 or not string.match(id, '^[%w_-]+$') then
-        return quarantine(queue, id, 'the id has other characters than letters, digits, _ and -')
+        return refuse(queue, id, 'the id has other characters than letters, digits, _ and -')
     end
-    local job = prefix .. ':job:' .. id
-    local fields = redis.pcall('HGETALL', job)
-    if fields.err then
-        return quarantine(queue, id, 'the record is a ' .. redis.call('TYPE', job)['ok'] .. ', not a hash')
-    end
-    if #fields == 0 then return drop() end
-    if #fields > 400 then return quarantine(queue, id, 'the record has over 200 fields') end
+    local job, executions = prefix .. ':job:' .. id, prefix .. ':executions:' .. id
+    local size = redis.pcall('HLEN', job)
+    if failed(size) then return refuse(queue, id, 'the record is a ' .. type_of(job) .. ', not a hash') end
+    if size == 0 then return drop() end
+    if size > MOST_FIELDS then return refuse(queue, id, 'the record has over 200 fields', job) end
+    local fields = redis.call('HGETALL', job)
     local at_of = {}
     for i = 1, #fields, 2 do
         at_of[fields[i]] = i + 1
-        bytes = bytes + #fields[i + 1]
+        bytes = bytes + #fields[i] + #fields[i + 1]
     end
     local function value(name) return at_of[name] and fields[at_of[name]] end
-    if not at_of.data then return quarantine(queue, id, 'the record has no data') end
+    if not at_of.data then return refuse(queue, id, 'the record has no data', job) end
     local status = value('status')
-    if ENDED[status] or taken[id] or (status == 'started' and is_leased(queue, id)) then return drop() end
+    if ENDED[status] or taken[id] then return drop() end
+    if status == 'started' and is_leased(queue, tried({}, 'ZRANGE', executions, 0, 9, 'REV'), id) then return drop() end
     local before = value('farpool_attempts') or '0'
     if not string.match(before, '^%d+$') or #before > 9 then
-        return quarantine(queue, id, 'farpool_attempts is no number')
+        return refuse(queue, id, 'farpool_attempts is no number', job)
     end
     local attempt = tonumber(before) + 1
     if value('farpool_abandons') then
         is_full = true
-        if #claims > 0 then
-            redis.call('LPUSH', prefix .. ':queue:' .. queue, id)
-            return
-        end
+        if #claims > 0 then return put_back(queue, id) end
     end
 
     local execution = ARGV[next_execution]
     next_execution = next_execution + 1
+    if failed(redis.pcall('ZADD', executions, now + lease + 60, execution)) then
+        return refuse(queue, id, executions .. ' is a ' .. type_of(executions) .. ', not a zset', job)
+    end
+    redis.call('EXPIRE', executions, lease + 60)
     local member = id .. ':' .. execution
-    local record, executions = prefix .. ':execution:' .. member, prefix .. ':executions:' .. id
+    local record = prefix .. ':execution:' .. member
     redis.call('HSET', record, 'id', execution, 'job_id', id, 'created_at', now_seconds,
         'last_heartbeat', now_seconds, 'worker_name', worker)
     redis.call('EXPIRE', record, lease)
-    redis.call('ZADD', executions, now + lease + 60, execution)
-    redis.call('EXPIRE', executions, lease + 60)
     note_lease(queue, member)
     taken[id] = true
     redis.call('HSET', job, 'status', 'started', 'started_at', now_text, 'last_heartbeat', now_text,
         'worker_name', worker, 'farpool_attempts', attempt)
     redis.call('PERSIST', job)
-    local delivered = at_of.farpool_reply and redis.call('SMEMBERS', prefix .. ':farpool:done:' .. id) or {}
+    local delivered = {}
+    if at_of.farpool_reply then
+        delivered = tried({}, 'SRANDMEMBER', prefix .. ':farpool:done:' .. id, MOST_RANGES)
+    end
     claims[#claims + 1] = {queue, id, execution, attempt, delivered, fields}
 end
 
 local suspended = redis.call('EXISTS', prefix .. ':suspended') == 1
 for i = doorbells, doorbells + 2 * pairs_count - 1, 2 do
     local queue, id = ARGV[i], ARGV[i + 1]
-    if redis.call('LREM', prefix .. ':farpool:doorbell:' .. queue, 1, id) == 1 then
-        if suspended or is_full then
-            redis.call('LPUSH', prefix .. ':queue:' .. queue, id)
-        else
-            claim(queue, id)
-        end
+    -- From the tail, where doorbells put what they move.
+    if redis.pcall('LREM', prefix .. ':farpool:doorbell:' .. queue, -1, id) == 1 then
+        if suspended or is_full or is_spoiled(queue) then put_back(queue, id) else claim(queue, id) end
     end
 end
-if suspended then return {claims, dropped, quarantined, 1, 0} end
+if suspended then return {claims, dropped, quarantined, 1, 0, left_alone} end
 
 most = most + #claims  -- what doorbells rang for comes besides
 local looked_at = 0  -- junk in a queue must not hold the server for long
 for i = queues_at, queues_at + queue_count - 1 do
-    while not is_full and #claims < most and bytes < most_bytes and looked_at < most + 100 do
+    local queue, list = ARGV[i], prefix .. ':queue:' .. ARGV[i]
+    while not spoiled[queue] and not is_full and #claims < most and bytes < most_bytes and looked_at < most + 100 do
         -- pcall: a key of another type in place of one queue must not keep the others waiting.
-        local id = redis.pcall('LPOP', prefix .. ':queue:' .. ARGV[i])
+        local id = redis.pcall('LPOP', list)
+        if failed(id) then leave_alone(queue, list .. ' is a ' .. type_of(list) .. ', not a list') end
         if type(id) ~= 'string' then break end
         looked_at = looked_at + 1
-        claim(ARGV[i], id)
+        if is_spoiled(queue) then put_back(queue, id) else claim(queue, id) end
     end
 end
 write_leases()
 if #claims > 0 then
-    redis.call('HINCRBY', prefix .. ':farpool:counters', 'claimed', #claims)
-    redis.call('HSET', prefix .. ':worker:' .. worker, 'state', 'busy', 'last_heartbeat', now_text)
+    count(prefix, 'claimed', #claims)
+    redis.pcall('HSET', prefix .. ':worker:' .. worker, 'state', 'busy', 'last_heartbeat', now_text)
     redis.call('EXPIRE', prefix .. ':worker:' .. worker, lease + 60)
     redis.call('EXPIRE', executions_key, lease + 60)
 end
-return {claims, dropped, quarantined, 0, is_full and 1 or 0}
+return {claims, dropped, quarantined, 0, is_full and 1 or 0, left_alone}

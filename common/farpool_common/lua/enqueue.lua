@@ -3,28 +3,31 @@
 -- exists already is left as it is, so a producer may repeat the call after any doubt.
 -- MODEL enqueue
 -- KEYS  queue list, set of queues
--- ARGV  prefix, then per task: id, number of fields, field, value, ...,
+-- ARGV  prefix, most ids that the queue may hold ('' for any number), then per task: id, number of fields, field, value, ...,
 --       number of buffers, stem, pieces, ... (their expiry ends: they now live as long as the task)
--- returns how many tasks were new
-local prefix, at, added = ARGV[1], 2, 0
-redis.call('SADD', KEYS[2], KEYS[1])
+-- returns {how many were new, 0}, or {0, length of the queue} where they would have been too many: nothing was written then
+local prefix, most = ARGV[1], tonumber(ARGV[2])
+local waiting = redis.call('LLEN', KEYS[1])  -- an error here ends the script before it has written anything
+
+-- Where each task begins in ARGV, in order; those that exist are left out.
+local starts, seen, at = {}, {}, 3
 while at <= #ARGV do
-    local job = prefix .. ':job:' .. ARGV[at]
-    local fields = tonumber(ARGV[at + 1])
-    local buffers_at = at + 2 + fields
-    local buffers = tonumber(ARGV[buffers_at])
-    if redis.call('EXISTS', job) == 0 then
-        for i = at + 2, buffers_at - 1, 2 do
-            redis.call('HSET', job, ARGV[i], ARGV[i + 1])
-        end
-        for i = buffers_at + 1, buffers_at + 2 * buffers, 2 do
-            for piece = 0, tonumber(ARGV[i + 1]) - 1 do
-                redis.call('PERSIST', ARGV[i] .. ':' .. piece)
-            end
-        end
-        redis.call('RPUSH', KEYS[1], ARGV[at])
-        added = added + 1
-    end
-    at = buffers_at + 1 + 2 * buffers
+    local id, buffers_at = ARGV[at], at + 2 + tonumber(ARGV[at + 1])
+    if not seen[id] and redis.call('EXISTS', prefix .. ':job:' .. id) == 0 then starts[#starts + 1] = at end
+    seen[id] = true
+    at = buffers_at + 1 + 2 * tonumber(ARGV[buffers_at])
 end
-return added
+if most and #starts > 0 and waiting + #starts > most then return {0, waiting} end
+
+redis.call('SADD', KEYS[2], KEYS[1])
+for _, start in ipairs(starts) do
+    local id, buffers_at = ARGV[start], start + 2 + tonumber(ARGV[start + 1])
+    redis.call('HSET', prefix .. ':job:' .. id, unpack(ARGV, start + 2, buffers_at - 1))
+    for i = buffers_at + 1, buffers_at + 2 * tonumber(ARGV[buffers_at]), 2 do
+        for piece = 0, tonumber(ARGV[i + 1]) - 1 do
+            redis.call('PERSIST', ARGV[i] .. ':' .. piece)
+        end
+    end
+    redis.call('RPUSH', KEYS[1], id)
+end
+return {#starts, 0}

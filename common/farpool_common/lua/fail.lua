@@ -16,30 +16,38 @@ local answers, written, worked = {}, 0, 0
 local function fail(queue, id, execution, status, given, trace, started, ended_text, ended_seconds, seconds, always)
     local job, results, member = prefix .. ':job:' .. id, prefix .. ':results:' .. id, id .. ':' .. execution
     local record = prefix .. ':execution:' .. member
-    if not redis.call('ZSCORE', prefix .. ':wip:' .. queue, member) then
-        if redis.call('HGET', job, 'farpool_execution') == execution then return 2 end
-        redis.call('HINCRBY', prefix .. ':farpool:counters', 'stale', 1)
+    local until_ = redis.pcall('ZSCORE', prefix .. ':wip:' .. queue, member)
+    if not until_ or failed(until_) then
+        if redis.pcall('HGET', job, 'farpool_execution') == execution then return 2 end
+        if not until_ then count(prefix, 'stale', 1) end
         return 0
     end
     if always ~= '1' and redis.call('EXISTS', job .. ':dependents') == 1 then return 3 end
     redis.call('ZREM', prefix .. ':wip:' .. queue, member)
-    local created = redis.call('HGET', record, 'created_at') or ended_seconds
+    local created = tried(false, 'HGET', record, 'created_at') or ended_seconds
     redis.call('DEL', record)
-    redis.call('ZREM', prefix .. ':executions:' .. id, execution)
-    redis.call('SREM', worker_key .. ':executions', member)
+    redis.pcall('ZREM', prefix .. ':executions:' .. id, execution)
+    redis.pcall('SREM', worker_key .. ':executions', member)
     written, worked = written + 1, worked + tonumber(seconds)
     -- A record that was deleted meanwhile stays deleted: a partial hash is one that RQ's readers reject.
-    if redis.call('HEXISTS', job, 'data') == 0 then return 1 end
+    local has_data = redis.pcall('HEXISTS', job, 'data')
+    if failed(has_data) then quarantine(prefix, queue, id, 'the record is a ' .. type_of(job) .. ', not a hash') end
+    if has_data ~= 1 then return 1 end
     redis.call('HSET', job, 'status', status, 'started_at', started, 'ended_at', ended_text,
         'last_heartbeat', ended_text, 'worker_name', worker, 'farpool_execution', execution)
-    redis.call('XADD', results, 'MAXLEN', '~', '10', '*', 'type', '2', 'worker_name', worker, 'exc_string', trace,
-        'execution_id', execution, 'execution_started_at', created, 'execution_ended_at', ended_seconds)
+    if failed(redis.pcall('XADD', results, 'MAXLEN', '~', '10', '*', 'type', '2', 'worker_name', worker, 'exc_string',
+        trace, 'execution_id', execution, 'execution_started_at', created, 'execution_ended_at', ended_seconds)) then
+        quarantine(prefix, queue, id, results .. ' is a ' .. type_of(results) .. ', not a stream')
+    end
     local keep = tonumber(given ~= '' and given or default)
     if given ~= '' and keep > 0 then redis.call('EXPIRE', results, keep) end
     for _, key in ipairs({job, job .. ':dependents', prefix .. ':job::' .. id .. ':dependencies'}) do
         if keep > 0 then redis.call('EXPIRE', key, keep) end
     end
-    redis.call('ZADD', prefix .. ':failed:' .. queue, keep < 0 and keep or now + keep, id)
+    local registry = prefix .. ':failed:' .. queue
+    if failed(redis.pcall('ZADD', registry, keep < 0 and keep or now + keep, id)) then
+        quarantine(prefix, queue, id, registry .. ' is a ' .. type_of(registry) .. ', not a zset')
+    end
     return 1
 end
 
@@ -47,10 +55,10 @@ for at = 4, #ARGV, 11 do
     answers[#answers + 1] = fail(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5],
         ARGV[at + 6], ARGV[at + 7], ARGV[at + 8], ARGV[at + 9], ARGV[at + 10])
 end
-if written > 0 then redis.call('HINCRBY', prefix .. ':farpool:counters', 'failed', written) end
+if written > 0 then count(prefix, 'failed', written) end
 if written > 0 and redis.call('EXISTS', worker_key) == 1 then
-    redis.call('HINCRBY', worker_key, 'failed_job_count', written)
-    redis.call('HINCRBYFLOAT', worker_key, 'total_working_time', string.format('%.6f', worked))
-    if redis.call('EXISTS', worker_key .. ':executions') == 0 then redis.call('HSET', worker_key, 'state', 'idle') end
+    redis.pcall('HINCRBY', worker_key, 'failed_job_count', written)
+    redis.pcall('HINCRBYFLOAT', worker_key, 'total_working_time', string.format('%.6f', worked))
+    if redis.call('EXISTS', worker_key .. ':executions') == 0 then redis.pcall('HSET', worker_key, 'state', 'idle') end
 end
 return answers

@@ -2,11 +2,12 @@
 -- started -> finished, for tasks of an executor.  The last outcome goes to the producer's reply stream;
 -- the record stays for a short while as a tombstone, so that a repeated finish and a repeated enqueue
 -- are recognised.  Only the holder of the lease may finish a task.
+-- A task whose outcome cannot be told, for its reply stream is none, has failed.
 -- MODEL finish
 -- KEYS  (none: they follow from the prefix and the names)
 -- ARGV  prefix, worker, now (text), seconds that replies are kept, seconds that tombstones are kept,
 --       run time in seconds (sum), then per task: queue, id, execution, reply stream, attempt, envelope ('' for none), parts,
---       number of buffers, stem, pieces, ... (buffers of the arguments, no longer needed)
+--       number of buffers, stem, pieces, ... (buffers of the arguments, no longer needed; 2000 pieces at most)
 -- returns per task: 1 written, 2 written before by this execution, 0 when the lease belongs to someone else
 local prefix, worker, now_text, keep, tombstone = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local answers, finished, at = {}, 0, 7
@@ -14,11 +15,16 @@ while at <= #ARGV do
     local queue, id, execution, reply = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
     local buffers = tonumber(ARGV[at + 7])
     local job, member, answer = prefix .. ':job:' .. id, id .. ':' .. execution, 0
-    if redis.call('ZREM', prefix .. ':wip:' .. queue, member) == 1 then
-        redis.call('XADD', reply, '*', 'j', id, 'w', worker, 'a', ARGV[at + 4], 'f', '1',
-            'o', ARGV[at + 5], 'p', ARGV[at + 6])
+    local removed = redis.pcall('ZREM', prefix .. ':wip:' .. queue, member)
+    if removed == 1 then
+        local status = 'finished'
+        if failed(redis.pcall('XADD', reply, '*', 'j', id, 'w', worker, 'a', ARGV[at + 4], 'f', '1',
+            'o', ARGV[at + 5], 'p', ARGV[at + 6])) then
+            status = 'failed'
+            quarantine(prefix, queue, id, reply .. ' is a ' .. type_of(reply) .. ', not a stream')
+        end
         redis.call('EXPIRE', reply, keep)
-        redis.call('HSET', job, 'status', 'finished', 'ended_at', now_text, 'last_heartbeat', now_text,
+        redis.pcall('HSET', job, 'status', status, 'ended_at', now_text, 'last_heartbeat', now_text,
             'data', '', 'farpool_execution', execution)
         redis.call('EXPIRE', job, tombstone)
         for i = at + 8, at + 7 + 2 * buffers, 2 do
@@ -26,21 +32,21 @@ while at <= #ARGV do
                 redis.call('UNLINK', ARGV[i] .. ':' .. piece)
             end
         end
-        redis.call('DEL', prefix .. ':execution:' .. member, prefix .. ':farpool:done:' .. id)
-        redis.call('ZREM', prefix .. ':executions:' .. id, execution)
-        redis.call('SREM', prefix .. ':worker:' .. worker .. ':executions', member)
+        redis.call('UNLINK', prefix .. ':execution:' .. member, prefix .. ':farpool:done:' .. id)
+        redis.pcall('ZREM', prefix .. ':executions:' .. id, execution)
+        redis.pcall('SREM', prefix .. ':worker:' .. worker .. ':executions', member)
         answer, finished = 1, finished + 1
-    elseif redis.call('HGET', job, 'farpool_execution') == execution then
+    elseif redis.pcall('HGET', job, 'farpool_execution') == execution then
         answer = 2
-    else
-        redis.call('HINCRBY', prefix .. ':farpool:counters', 'stale', 1)
+    elseif removed == 0 then
+        count(prefix, 'stale', 1)
     end
     answers[#answers + 1] = answer
     at = at + 8 + 2 * buffers
 end
-if finished > 0 then redis.call('HINCRBY', prefix .. ':farpool:counters', 'finished', finished) end
+if finished > 0 then count(prefix, 'finished', finished) end
 if finished > 0 and redis.call('EXISTS', prefix .. ':worker:' .. worker) == 1 then
-    redis.call('HINCRBY', prefix .. ':worker:' .. worker, 'successful_job_count', finished)
-    redis.call('HINCRBYFLOAT', prefix .. ':worker:' .. worker, 'total_working_time', ARGV[6])
+    redis.pcall('HINCRBY', prefix .. ':worker:' .. worker, 'successful_job_count', finished)
+    redis.pcall('HINCRBYFLOAT', prefix .. ':worker:' .. worker, 'total_working_time', ARGV[6])
 end
 return answers

@@ -13,39 +13,52 @@ local clock = redis.call('TIME')
 local now, now_ms = tonumber(clock[1]), tonumber(clock[1]) * 1000 + math.floor(clock[2] / 1000)
 local handed_back, dead, put_back = 0, {}, 0
 
+local accepts = {}
+
+-- Whether ids can be pushed to this queue; asked once.
+local function takes_ids(queue)
+    if accepts[queue] == nil then accepts[queue] = is_list(prefix .. ':queue:' .. queue) end
+    return accepts[queue]
+end
+
 -- True when this call ended the lease `member` of a task that `queue` had.
 local function take(queue, id, execution, member)
+    if not takes_ids(queue) then return false end  -- it keeps its lease until somebody has mended the queue
     local job = prefix .. ':job:' .. id
-    local holder = redis.call('HGET', job, 'worker_name')
-    local was_held = holder and redis.call('SREM', prefix .. ':worker:' .. holder .. ':executions', member) or 0
-    if redis.call('ZREM', prefix .. ':wip:' .. queue, member) == 0 then
-        redis.call('HINCRBY', prefix .. ':farpool:counters', 'removed', was_held)
+    local holder = tried(false, 'HGET', job, 'worker_name')
+    local was_held = holder and tried(0, 'SREM', prefix .. ':worker:' .. holder .. ':executions', member) or 0
+    if redis.pcall('ZREM', prefix .. ':wip:' .. queue, member) ~= 1 then
+        count(prefix, 'removed', was_held)
         return false
     end
     redis.call('DEL', prefix .. ':execution:' .. member)
-    redis.call('ZREM', prefix .. ':executions:' .. id, execution)
-    if redis.call('HGET', job, 'status') ~= 'started' then
-        redis.call('HINCRBY', prefix .. ':farpool:counters', 'removed', was_held)
+    redis.pcall('ZREM', prefix .. ':executions:' .. id, execution)
+    local status = redis.pcall('HGET', job, 'status')
+    if failed(status) then quarantine(prefix, queue, id, 'the record is a ' .. type_of(job) .. ', not a hash') end
+    if status ~= 'started' then
+        count(prefix, 'removed', was_held)
         return false
     end
     -- RQ's code, should it be ending this job on the worker that seemed dead, watches this key.
-    redis.call('INCR', prefix .. ':farpool:fence:' .. id)
-    redis.call('EXPIRE', prefix .. ':farpool:fence:' .. id, 60)
-    local abandons = redis.call('HINCRBY', job, 'farpool_abandons', 1)
+    redis.call('SET', prefix .. ':farpool:fence:' .. id, 1, 'EX', 60)
+    -- One that is no number stays: whoever claims the task next finds it malformed, and says so.
+    local abandons = redis.pcall('HINCRBY', job, 'farpool_abandons', 1)
     redis.call('HSET', job, 'status', 'queued', 'worker_name', '')
     -- At once the first time; a task that kills its hosts lets the others go first.
     redis.call(abandons == 1 and 'LPUSH' or 'RPUSH', prefix .. ':queue:' .. queue, id)
-    redis.call('HINCRBY', prefix .. ':farpool:counters', 'abandoned', 1)
+    count(prefix, 'abandoned', 1)
     handed_back = handed_back + 1
     return true
 end
 
 local strays = prefix .. ':farpool:strays'
 local LOOK_MS = 20000  -- daemons look every 5 s
+if failed(redis.pcall('ZCARD', strays)) then redis.call('UNLINK', strays) end  -- ours, and made anew
 
 local function is_leased(queue, id)
-    for _, execution in ipairs(redis.call('ZRANGE', prefix .. ':executions:' .. id, 0, 9)) do
-        if redis.call('ZSCORE', prefix .. ':wip:' .. queue, id .. ':' .. execution) then return true end
+    for _, execution in ipairs(tried({}, 'ZRANGE', prefix .. ':executions:' .. id, 0, 9, 'REV')) do
+        local until_ = redis.pcall('ZSCORE', prefix .. ':wip:' .. queue, id .. ':' .. execution)
+        if until_ then return true end  -- or an error: then nobody can say
     end
     return false
 end
@@ -53,7 +66,7 @@ end
 -- A stock worker's id stays in the intermediate list until its job has begun, so a lease speaks for it.
 -- An id counts as waiting since `seen` only if it was there at each look since then: it may come and go.
 local function put_back_from(list, queue, after_ms)
-    if redis.call('TYPE', list)['ok'] ~= 'list' then return end
+    if type_of(list) ~= 'list' or not takes_ids(queue) then return end
     for _, id in ipairs(redis.call('LRANGE', list, 0, 99)) do
         local name = list .. ' ' .. id
         local seen, looked = redis.call('ZSCORE', strays, name), redis.call('ZSCORE', strays, '@' .. name)
@@ -76,37 +89,46 @@ end
 local lapsed = redis.call('ZRANGEBYSCORE', prefix .. ':farpool:hosts', '-inf', now_ms - grace, 'LIMIT', 0, 10)
 for _, worker in ipairs(lapsed) do
     local key = prefix .. ':worker:' .. worker
-    local members = redis.call('SRANDMEMBER', key .. ':executions', budget)
+    -- A spoiled set tells nothing; what it held is found by its lapsed leases.
+    local members = tried({}, 'SRANDMEMBER', key .. ':executions', budget)
     for _, member in ipairs(members) do
         local id, execution = string.match(member, '^([%w_-]+):([%w_-]+)$')
-        local queue = id and redis.call('HGET', prefix .. ':job:' .. id, 'origin')
+        local queue = id and tried(false, 'HGET', prefix .. ':job:' .. id, 'origin')
         if queue then take(queue, id, execution, member) end
         local left = redis.call('SREM', key .. ':executions', member)
-        redis.call('HINCRBY', prefix .. ':farpool:counters', 'removed', left)
+        count(prefix, 'removed', left)
         budget = budget - 1
     end
-    if redis.call('SCARD', key .. ':executions') == 0 then
-        for name in string.gmatch(redis.call('HGET', key, 'queues') or '', '[^,]+') do
-            redis.call('SREM', prefix .. ':workers:' .. name, key)
+    if tried(0, 'SCARD', key .. ':executions') == 0 then
+        local queues = string.sub(tried('', 'HGET', key, 'queues') or '', 1, 20000)
+        for name in string.gmatch(queues, '[^,]+') do
+            redis.pcall('SREM', prefix .. ':workers:' .. name, key)
         end
-        redis.call('SREM', prefix .. ':workers', key)
+        redis.pcall('SREM', prefix .. ':workers', key)
         redis.call('ZREM', prefix .. ':farpool:hosts', worker)
-        redis.call('DEL', prefix .. ':farpool:host:' .. worker, key)
+        redis.call('UNLINK', prefix .. ':farpool:host:' .. worker, key)
         dead[#dead + 1] = worker
     end
     if budget <= 0 then break end
 end
 
+-- At most `most` of the leases that lapsed, a page of them by chance: those that are not ours stay where they are,
+-- and must not hide one that is.
+local function lapsed_leases(started, most)
+    local total = tried(0, 'ZCOUNT', started, '-inf', now)
+    if total == 0 then return {} end
+    local first = most * (clock[2] % math.ceil(total / most))
+    return redis.call('ZRANGE', started, first, first + most - 1)
+end
+
 for i = 6, #ARGV do
     local queue = ARGV[i]
-    local started = prefix .. ':wip:' .. queue
     if budget > 0 then
-        for _, member in ipairs(redis.call('ZRANGEBYSCORE', started, '-inf', now, 'LIMIT', 0, budget)) do
+        for _, member in ipairs(lapsed_leases(prefix .. ':wip:' .. queue, budget)) do
             local id, execution = string.match(member, '^([%w_-]+):([%w_-]+)$')
             -- Leases of stock RQ workers are left to RQ's own maintenance, which may fail the job instead.
-            if id and redis.call('HEXISTS', prefix .. ':job:' .. id, 'farpool_attempts') == 1 then
-                take(queue, id, execution, member)
-            end
+            local is_theirs = not id or redis.pcall('HEXISTS', prefix .. ':job:' .. id, 'farpool_attempts') == 0
+            if not is_theirs then take(queue, id, execution, member) end
             budget = budget - 1
         end
     end

@@ -17,23 +17,28 @@ local finished, over_records, over_members = {}, {}, {}
 local function succeed(queue, id, execution, keep, result, created, started, ended_text, ended_seconds, seconds)
     local job, results, member = prefix .. ':job:' .. id, prefix .. ':results:' .. id, id .. ':' .. execution
     if redis.call('EXISTS', job .. ':dependents') == 1 then return 3 end
-    if redis.call('ZREM', prefix .. ':wip:' .. queue, member) == 0 then
-        if redis.call('HGET', job, 'farpool_execution') == execution then return 2 end
-        redis.call('HINCRBY', prefix .. ':farpool:counters', 'stale', 1)
+    local removed = redis.pcall('ZREM', prefix .. ':wip:' .. queue, member)
+    if removed ~= 1 then
+        if redis.pcall('HGET', job, 'farpool_execution') == execution then return 2 end
+        if removed == 0 then count(prefix, 'stale', 1) end
         return 0
     end
-    redis.call('ZREM', prefix .. ':executions:' .. id, execution)
+    redis.pcall('ZREM', prefix .. ':executions:' .. id, execution)
     over_records[#over_records + 1] = prefix .. ':execution:' .. member
     over_members[#over_members + 1] = member
     written, worked = written + 1, worked + tonumber(seconds)
     -- A record that was deleted meanwhile stays deleted: a partial hash is one that RQ's readers reject.
-    if redis.call('HEXISTS', job, 'data') == 0 then return 1 end
+    local has_data = redis.pcall('HEXISTS', job, 'data')
+    if failed(has_data) then quarantine(prefix, queue, id, 'the record is a ' .. type_of(job) .. ', not a hash') end
+    if has_data ~= 1 then return 1 end
     redis.call('HSET', job, 'status', 'finished', 'started_at', started, 'ended_at', ended_text,
         'last_heartbeat', ended_text, 'worker_name', worker, 'farpool_execution', execution)
     local value = result == '' and {} or {'return_value', result}
     local entry = {'type', '1', 'worker_name', worker, 'execution_id', execution, 'execution_started_at', created,
         'execution_ended_at', ended_seconds, unpack(value)}
-    redis.call('XADD', results, 'MAXLEN', '~', '10', '*', unpack(entry))
+    if failed(redis.pcall('XADD', results, 'MAXLEN', '~', '10', '*', unpack(entry))) then
+        quarantine(prefix, queue, id, results .. ' is a ' .. type_of(results) .. ', not a stream')
+    end
     local score = now + keep
     if keep < 0 then
         score = keep == -1 and '+inf' or keep
@@ -51,15 +56,20 @@ for at = 3, #ARGV, 10 do
     answers[#answers + 1] = succeed(ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), ARGV[at + 4],
         ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8], ARGV[at + 9])
 end
-for queue, entries in pairs(finished) do redis.call('ZADD', prefix .. ':finished:' .. queue, unpack(entries)) end
+for queue, entries in pairs(finished) do
+    local registry = prefix .. ':finished:' .. queue
+    if failed(redis.pcall('ZADD', registry, unpack(entries))) then
+        quarantine(prefix, queue, entries[2], registry .. ' is a ' .. type_of(registry) .. ', not a zset')
+    end
+end
 if #over_records > 0 then
     redis.call('DEL', unpack(over_records))
-    redis.call('SREM', worker_key .. ':executions', unpack(over_members))
+    redis.pcall('SREM', worker_key .. ':executions', unpack(over_members))
 end
-if written > 0 then redis.call('HINCRBY', prefix .. ':farpool:counters', 'finished', written) end
+if written > 0 then count(prefix, 'finished', written) end
 if written > 0 and redis.call('EXISTS', worker_key) == 1 then
-    redis.call('HINCRBY', worker_key, 'successful_job_count', written)
-    redis.call('HINCRBYFLOAT', worker_key, 'total_working_time', string.format('%.6f', worked))
-    if redis.call('EXISTS', worker_key .. ':executions') == 0 then redis.call('HSET', worker_key, 'state', 'idle') end
+    redis.pcall('HINCRBY', worker_key, 'successful_job_count', written)
+    redis.pcall('HINCRBYFLOAT', worker_key, 'total_working_time', string.format('%.6f', worked))
+    if redis.call('EXISTS', worker_key .. ':executions') == 0 then redis.pcall('HSET', worker_key, 'state', 'idle') end
 end
 return answers

@@ -54,10 +54,10 @@ def _raises(now: float) -> None:
 
 
 def test_a_spoiled_queue_is_left_alone_for_a_while_and_the_others_are_served(broker, client, caplog):
-    client.set("rq:queue:first", "no list")
     claimer = Claimer(broker)
     now = 1000.0
     claimer.claim(1, now)
+    client.set("rq:queue:first", "no list")
     claimer.listen(now)
     first, second = claimer.waitables()
     assert wait([first], 5) == [first]
@@ -69,4 +69,27 @@ def test_a_spoiled_queue_is_left_alone_for_a_while_and_the_others_are_served(bro
     client.delete("rq:queue:first")
     claimer.listen(now + SPOILED_SECONDS)
     assert len(claimer.waitables()) == 2
+    claimer.stop()
+
+
+def test_a_queue_whose_leases_cannot_be_noted_is_left_alone_for_a_while_and_the_others_are_served(
+    broker, client, caplog
+):
+    client.set("rq:wip:first", "no zset")
+    enqueue(client, "first", "1")
+    enqueue(client, "second", "2")
+    claimer = Claimer(broker)
+    now = 1000.0
+    claimed = claimer.claim(2, now)
+    assert [found.id for found in (*claimed.tasks, *claimed.malformed)] == ["2"]
+    claimer.listen(now)
+    assert [bell.queue for bell in claimer.waitables()] == ["second"]
+    assert "rq:wip:first is a string, not a zset" in caplog.text
+    client.delete("rq:wip:first")
+    claimer.listen(now + SPOILED_SECONDS)
+    first = next(bell for bell in claimer.waitables() if bell.queue == "first")
+    assert wait([first], 5) == [first]
+    claimer.hear([first], now + SPOILED_SECONDS)
+    claimed = claimer.claim(2, now + SPOILED_SECONDS)
+    assert [found.id for found in (*claimed.tasks, *claimed.malformed)] == ["1"]
     claimer.stop()
