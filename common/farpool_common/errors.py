@@ -163,6 +163,10 @@ class ServerBusyError(ServerError):
     """The server is there but takes no writes now: loading, out of memory, read only, disk full."""
 
 
+class SpoiledKeyError(ServerError):
+    """A key of ours holds something of another type: somebody else wrote there."""
+
+
 # --- configuration -----------------------------------------------------------------------------
 
 

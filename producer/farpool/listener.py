@@ -12,7 +12,7 @@ from farpool.watch import Watch
 from farpool_common.backoff import Backoff
 from farpool_common.broker import WAITED_OUT, ProducerBroker, Reply
 from farpool_common.chunk import Outcome, decode_outcome
-from farpool_common.errors import DecodeError, FarpoolError, RemoteError, TaskLostError
+from farpool_common.errors import DecodeError, FarpoolError, RemoteError, SpoiledKeyError, TaskLostError
 from farpool_common.payload import Part
 
 logger = logging.getLogger("farpool")
@@ -58,7 +58,12 @@ class Listener:
 
     def _read(self, block_ms: int) -> int:
         """Take in what has arrived.  An outage leaves the rest to the next read."""
-        replies = self._broker.read_replies(self._reply, self._after, block_ms)
+        try:
+            replies = self._broker.read_replies(self._reply, self._after, block_ms)
+        except SpoiledKeyError as error:
+            logger.warning("the reply stream was spoiled and is made anew: %s", error)
+            self._broker.drop_reply(self._reply)
+            return 0
         for reply in replies:
             self._accept(reply)
             self._after = reply.entry_id
@@ -69,27 +74,30 @@ class Listener:
         now = monotonic()
         self._watch.warn_when_nobody_listens(now)
         looked = self._watch.look(now)
-        for shipment in looked.ended:
-            self._take_from_stock_worker(shipment)
-        if looked.lost:
+        silent = [shipment for shipment in looked.ended if not self._take_from_stock_worker(shipment)]
+        if looked.lost or silent:
             # The end of a task and its last outcome are written together, so whoever has no record by now
             # has its outcome in the stream already, or none will ever come.
             while self._read(1):
                 pass
             for shipment in looked.lost:
-                self._lost(shipment)
+                self._lost(shipment, _lost_error(shipment))
+            for shipment in silent:
+                self._lost(shipment, _incomplete_error(shipment))
 
-    def _take_from_stock_worker(self, shipment: Shipment) -> None:
-        """RQ's own worker ran the task: it writes to RQ's result stream, not to ours."""
+    def _take_from_stock_worker(self, shipment: Shipment) -> bool:
+        """RQ's own worker ran the task: it writes to RQ's result stream, not to ours.  False when there is no
+        word of its end anywhere, at the second look: it cannot be just on its way any more."""
         try:
             end = self._broker.stock_end(shipment.id)
             if end is None or shipment not in self._shipments:
-                return  # one of our daemons ended it just now: its word is on the way
+                was_ended, shipment.is_ended = shipment.is_ended, True
+                return not was_ended
             for envelope, buffers in end.outcomes:
                 outcome = decode_outcome(envelope, buffers)
                 shipment.delivered += len(outcome.values)
                 shipment.sink.deliver(outcome, Origin(shipment.id, end.host, 1, outcome.pid))
-        except DecodeError as error:
+        except (DecodeError, SpoiledKeyError) as error:
             shipment.trouble = error
         else:
             if end.traceback is not None:
@@ -97,10 +105,11 @@ class Listener:
             self._forget(end.parts)
         self._end(shipment)
         self._outbox.wake()
+        return True
 
-    def _lost(self, shipment: Shipment) -> None:
+    def _lost(self, shipment: Shipment, error: TaskLostError) -> None:
         if shipment in self._shipments:
-            self._shipments.fail(shipment, _lost_error(shipment))
+            self._shipments.fail(shipment, error)
             self._outbox.wake()
 
     def _sleep(self, is_over: Callable[[], bool]) -> None:

@@ -84,6 +84,7 @@ class Shipment:
         "delivered",
         "dropped",
         "id",
+        "is_ended",
         "looked_at",
         "route",
         "sent_at",
@@ -102,6 +103,7 @@ class Shipment:
         self.dropped: set[int] = set()
         self.status: str | None = None
         self.trouble: BaseException | None = None
+        self.is_ended = False  # so the server said, though no word of it had come
         self.sent_at: float | None = None  # when the server had it
         self.looked_at = self.asked_at = 0.0
         self.abandon: Callable[[Shipment], None] | None = None

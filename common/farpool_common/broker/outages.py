@@ -12,6 +12,7 @@ from farpool_common.errors import (
     ServerError,
     ServerRefusedError,
     ServerUnreachableError,
+    SpoiledKeyError,
 )
 
 OUTAGES = (ServerUnreachableError, ServerBusyError)
@@ -59,6 +60,8 @@ def as_farpool_error(error: Exception, place: str) -> FarpoolError:
         return ServerBusyError(f"{place} takes no writes now: {text}")
     if isinstance(error, (client_errors.ConnectionError, client_errors.TimeoutError, OSError)):
         return ServerUnreachableError(f"no answer from {place}: {text}")
+    if "WRONGTYPE OPERATION" in upper:  # within the text, where it was one of several commands
+        return SpoiledKeyError(f"{place} has another type of key there: {text}")
     return ServerError(f"{place} answered with an error: {text}")
 
 

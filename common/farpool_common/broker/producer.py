@@ -8,11 +8,11 @@ from typing import Any
 from farpool_common.broker.connection import Scripts, connect, masked, text
 from farpool_common.broker.durability import Durability
 from farpool_common.broker.hosts import Host, live_hosts
-from farpool_common.broker.outages import translated
+from farpool_common.broker.outages import as_farpool_error, translated
 from farpool_common.broker.payloads import Payloads
 from farpool_common.broker.server import check_server
 from farpool_common.broker.stock import StockEnd, stock_end
-from farpool_common.errors import DecodeError, QueueFullError, ServerUnreachableError
+from farpool_common.errors import DecodeError, QueueFullError, ServerUnreachableError, SpoiledKeyError
 from farpool_common.keys import Keys
 from farpool_common.payload import Part, pack_parts, unpack_parts
 from farpool_common.task import NewTask
@@ -128,13 +128,20 @@ class ProducerBroker:
         self._scripts.run("cancel", [], [self.keys.prefix, CANCELED_SECONDS, *task_ids])
 
     def look(self, task_ids: Sequence[str]) -> dict[str, str | None]:
-        """The status of each task; None when the server has no record of it."""
+        """The status of each task; None when the server has no record of it, or something else in its place."""
         with translated(self.place):
             pipeline = self._client.pipeline(transaction=False)
             for task_id in task_ids:
                 pipeline.hget(self.keys.job(task_id), "status")
-            states = pipeline.execute()
-        return {i: text(state) if state else None for i, state in zip(task_ids, states, strict=True)}
+            states = [self._status(answer) for answer in pipeline.execute(raise_on_error=False)]
+        return dict(zip(task_ids, states, strict=True))
+
+    def _status(self, answer: Any) -> str | None:
+        if isinstance(answer, Exception):
+            if isinstance(as_farpool_error(answer, self.place), SpoiledKeyError):
+                return None
+            raise answer
+        return text(answer) if answer else None
 
     def stock_end(self, task_id: str) -> StockEnd | None:
         """How RQ's own worker ended a task; None when none did.  Raises DecodeError."""

@@ -12,6 +12,7 @@ from redis_state import redis_state
 
 from farpool import (
     Executor,
+    FarpoolError,
     ServerRefusedError,
     ServerUnreachableError,
     ServerUnsuitableError,
@@ -146,6 +147,58 @@ def test_cut_connections_lose_nothing(executor: Executor, worker: HandWorker, cl
             worker.run(task)
             done += task.calls
     assert [future.result(DEADLINE) for future in futures] == [1, 0, 1, 4, 9, 16]
+
+
+@pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silent tasks are looked at twenty times a second."""
+    monkeypatch.setattr("farpool.watch.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(listener, "BLOCK_MS", 50)
+
+
+def test_a_task_that_went_to_quarantine_fails_its_future(
+    executor: Executor, worker: HandWorker, client: redis.Redis, quick_looks: None
+) -> None:
+    future = executor.submit(f.square, 2)
+    wait_until(lambda: client.llen("rq:queue:default") == 1)
+    client.set(f"rq:executions:{future.id}", "spoiled")
+    assert worker.broker.claim(1).quarantined == 1
+    with pytest.raises(TaskLostError, match="without an outcome"):
+        future.result(DEADLINE)
+
+
+def test_a_spoiled_reply_stream_fails_what_was_told_in_it_and_the_next_call_works(
+    executor: Executor, worker: HandWorker, client: redis.Redis, quick_looks: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = executor.submit(f.square, 2)
+    (task,) = worker.claim()
+    assert task.reply is not None
+    with client.pipeline() as pipeline:
+        pipeline.delete(task.reply)
+        pipeline.set(task.reply, "spoiled")
+        pipeline.execute()
+    worker.run(task)
+    with pytest.raises(TaskLostError, match="without an outcome"):
+        lost.result(DEADLINE)
+    future = executor.submit(f.square, 3)
+    worker.run(worker.claim()[0])
+    assert future.result(DEADLINE) == 9
+    assert caplog.text.count("reply stream") <= 2
+
+
+@pytest.mark.parametrize("key", ["rq:job:{}", "rq:results:{}"])
+def test_a_spoiled_key_of_one_task_fails_its_future_and_no_other(
+    key: str, executor: Executor, worker: HandWorker, client: redis.Redis, quick_looks: None
+) -> None:
+    lost, good = executor.submit(f.square, 2), executor.submit(f.square, 3)
+    tasks = {task.id: task for task in worker.claim(2)}
+    client.hset(f"rq:job:{lost.id}", "status", "finished")
+    client.delete(key.format(lost.id))
+    client.set(key.format(lost.id), "spoiled")
+    with pytest.raises(FarpoolError):
+        lost.result(DEADLINE)
+    worker.run(tasks[str(good.id)])
+    assert good.result(DEADLINE) == 9
 
 
 def test_a_flushed_server_fails_the_calls_it_forgot(

@@ -7,9 +7,9 @@ from farpool_common.broker.outages import OUTAGES, as_farpool_error
 from farpool_common.errors import (
     LoginRefusedError,
     ServerBusyError,
-    ServerError,
     ServerRefusedError,
     ServerUnreachableError,
+    SpoiledKeyError,
 )
 
 TABLE = [
@@ -32,7 +32,7 @@ TABLE = [
     (client_errors.ConnectionError("Connection closed by server."), ServerUnreachableError),
     (client_errors.TimeoutError("Timeout reading from socket"), ServerUnreachableError),
     (ConnectionRefusedError(111, "Connection refused"), ServerUnreachableError),
-    (client_errors.ResponseError("WRONGTYPE Operation against a key"), ServerError),
+    (client_errors.ResponseError("WRONGTYPE Operation against a key"), SpoiledKeyError),
 ]
 
 
