@@ -72,6 +72,9 @@ class Client:
 
     def accept(self, lane: Lane, future: Future[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Take a submitted call.  Raises RuntimeError after `close`."""
+        if lane.is_bounded and threading.current_thread() not in self._threads:
+            # Not our own threads, which may run a future's callbacks: it is they who make the room.
+            lane.wait_for_room(lambda: self._closing)
         with self._gate:
             self._check_open()
             lane.append((next(self._numbers), future, args, kwargs))

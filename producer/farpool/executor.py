@@ -27,6 +27,9 @@ class Executor(Submitter, concurrent.futures.Executor):
     executor's tasks are on their way at once.  `initializer(*initargs)` runs once in each worker process
     before it runs calls of this executor.
 
+    `max_queued` bounds how many tasks wait in the queue, whoever sent them.  Calls beyond that wait here
+    (`when_full="wait"`), and `submit` blocks once thousands do; or they fail with QueueFullError ("raise").
+
     Raises ServerUnreachableError, ServerRefusedError or ServerUnsuitableError at once; an outage later is
     waited for.  At the end of the program pending calls are waited for, as the standard library does.  A
     process forked from this one gets a connection and threads of its own when it first submits; futures
@@ -42,8 +45,10 @@ class Executor(Submitter, concurrent.futures.Executor):
         initializer: Callable[..., object] | None = None,
         initargs: Sequence[Any] = (),
         durability: Literal["memory", "fsync", "replica"] = "memory",
+        max_queued: int | None = None,
+        when_full: Literal["wait", "raise"] = "wait",
     ) -> None:
-        options = CallOptions(queue=queue)
+        options = CallOptions(queue=queue, max_queued=max_queued, when_full=when_full)
         _check_max_workers(max_workers)
         wanted = _durability(durability)
         start = _initializer(initializer, tuple(initargs))

@@ -1,8 +1,9 @@
 """Submitted calls of one function that wait to be gathered into tasks."""
 
 import math
+import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from farpool.future import Future, link, receive_all
@@ -19,6 +20,9 @@ HOLD_SECONDS = 0.05
 
 GATHER_SECONDS = 0.001
 """While every slot has work, calls gather this long before they become a task that is not full."""
+
+MOST_WAITING = 10_000
+"""Calls of one function that wait here for room in a full queue before `submit` blocks (guess)."""
 
 
 class Lane:
@@ -38,6 +42,14 @@ class Lane:
         self.append = self._calls.append
         self._held_at: float | None = None
         self._taken_at = 0.0
+        self.is_bounded = route.options.waits_when_full
+        self._taken = threading.Condition()
+
+    def wait_for_room(self, is_over: Callable[[], bool]) -> None:
+        """Return when few enough calls wait here, or when `is_over`."""
+        with self._taken:
+            while len(self._calls) >= MOST_WAITING and not is_over():
+                self._taken.wait(0.1)
 
     @property
     def oldest(self) -> float:
@@ -105,6 +117,9 @@ class Lane:
             call = self._calls.popleft()
             if call[1].is_wanted():
                 found.append(call)
+        if self.is_bounded:
+            with self._taken:
+                self._taken.notify_all()
         return found
 
     def cancel(self) -> None:

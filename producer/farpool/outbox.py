@@ -3,9 +3,11 @@
 import math
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
+from farpool.options import CallOptions
 from farpool.shipment import Shipment, Source
 
 MOST_TASKS = 256
@@ -40,9 +42,9 @@ class Outbox:
         self.cancellations.append(task_id)
         self.wake()
 
-    def wait(self, now: float) -> None:
-        """Sleep until somebody calls `wake`, or until a source that held calls back is due."""
-        due_at = min((source.due_at for source in self._sources), default=math.inf)
+    def wait(self, now: float, due_at: float = math.inf) -> None:
+        """Sleep until somebody calls `wake`, or until `due_at`, or until a source that held calls back is due."""
+        due_at = min([due_at, *(source.due_at for source in self._sources)])
         with suppress(Empty):
             self._bell.get(timeout=None if due_at == math.inf else max(0.0, due_at - now))
         # Before anything is collected: whatever is added from here on rings again.
@@ -52,10 +54,12 @@ class Outbox:
         """True while there are calls that were not taken."""
         return any(source.has_waiting() for source in self._sources)
 
-    def collect(self, now: float, most: int = MOST_TASKS) -> list[Shipment]:
-        """Up to `most` tasks worth sending now, the one with the oldest call first."""
+    def collect(
+        self, now: float, most: int = MOST_TASKS, is_held: Callable[[CallOptions], bool] = lambda _: False
+    ) -> list[Shipment]:
+        """Up to `most` tasks worth sending now, the one with the oldest call first; none of those that `is_held`."""
         found: list[Shipment] = []
-        sources = [source for source in self._sources if source.has_waiting()]
+        sources = [source for source in self._sources if source.has_waiting() and not _waits(source, is_held)]
         while sources and len(found) < most:
             source = min(sources, key=_oldest)
             shipment = source.take(now)
@@ -76,6 +80,13 @@ class Outbox:
         for source in self._sources:
             source.cancel()
         self.wake()
+
+
+def _waits(source: Source, is_held: Callable[[CallOptions], bool]) -> bool:
+    if not is_held(source.route.options):
+        return False
+    source.due_at = math.inf  # when its queue is asked again is not for it to say
+    return True
 
 
 def _oldest(source: Source) -> float:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from farpool.arguments import sifted
+from farpool.options import CallOptions
+from farpool.pressure import Bound, bound_of
 from farpool.shipment import Shipment
 from farpool_common.broker import ProducerBroker
 from farpool_common.chunk import RUNNER, encode_chunk
@@ -29,6 +31,11 @@ class Parcel:
         self._stored_at: float | None = None
 
     @property
+    def options(self) -> CallOptions:
+        """How its calls are run."""
+        return self.shipment.route.options
+
+    @property
     def has_buffers(self) -> bool:
         """True when large buffers go to the server before the task."""
         return bool(self._encoded.buffers)
@@ -47,7 +54,7 @@ class Parcel:
 
     def task(self, reply: str) -> NewTask:
         """What the broker enqueues."""
-        shipment, options = self.shipment, self.shipment.route.options
+        shipment, options = self.shipment, self.options
         parts = [[part.key, part.nbytes, part.checksum] for part in self._parts]
         name = shipment.route.name
         return NewTask(
@@ -81,9 +88,9 @@ def _encoded(shipment: Shipment) -> Parcel:
 
 
 def batches(parcels: Sequence[Parcel]) -> list[list[Parcel]]:
-    """Parcels of one queue that go in one command each."""
+    """Parcels of one queue, and of one bound for it, that go in one command each."""
     found: list[list[Parcel]] = []
-    for _, run in groupby(parcels, key=lambda parcel: parcel.shipment.route.options.queue):
+    for _, run in groupby(parcels, key=_destination):
         batch: list[Parcel] = []
         nbytes = 0
         for parcel in run:
@@ -93,3 +100,7 @@ def batches(parcels: Sequence[Parcel]) -> list[list[Parcel]]:
             batch.append(parcel)
             nbytes += parcel.nbytes
     return found
+
+
+def _destination(parcel: Parcel) -> tuple[Bound, bool]:
+    return bound_of(parcel.options), parcel.options.waits_when_full

@@ -33,7 +33,7 @@ class Pieces:
     def __init__(self, route: Route, columns: Columns, size: int | None, *, in_order: bool = True) -> None:
         self.in_flight: set[str] = set()
         self.due_at = self.oldest = math.inf
-        self._route, self._size = route, size
+        self.route, self._size = route, size
         self._inputs = Inputs(columns)
         self._largest = 1
         self._in_order = in_order
@@ -64,22 +64,22 @@ class Pieces:
             self._underway.add(piece)
             if self._in_order:
                 self._queue.append(piece)
-            chunk = self._route.chunk(columns=self._inputs.take(count))
-        shipment = Shipment(self._route, chunk, piece, self)
+            chunk = self.route.chunk(columns=self._inputs.take(count))
+        shipment = Shipment(self.route, chunk, piece, self)
         self.in_flight.add(shipment.id)
         return shipment
 
     def _has_room(self) -> bool:
         if self._size is not None:
             return True
-        per_slot = 2 if self._route.pace.seconds is None else PIECES_PER_SLOT
-        return len(self.in_flight) < per_slot * self._route.slots()
+        per_slot = 2 if self.route.pace.seconds is None else PIECES_PER_SLOT
+        return len(self.in_flight) < per_slot * self.route.slots()
 
     def _measured_size(self, left: int) -> int:
-        wanted = self._route.pace.calls_within(PIECE_SECONDS, MOST_CALLS)
+        wanted = self.route.pace.calls_within(PIECE_SECONDS, MOST_CALLS)
         if wanted is None:
             return 1
-        share = math.ceil(left / (2 * self._route.slots()))
+        share = math.ceil(left / (2 * self.route.slots()))
         return min(wanted, self._largest * GROWTH, share)
 
     # --- the listener's side

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from time import monotonic
 
 from farpool.live import LiveSlots
+from farpool.options import CallOptions
 from farpool.outbox import MOST_TASKS, Outbox
 from farpool.parcel import Parcel, batches, packed
+from farpool.pressure import FullQueues, bound_of
 from farpool.shipment import Shipment
 from farpool.shipments import Shipments
 from farpool_common.backoff import Backoff
 from farpool_common.broker import WAITED_OUT, ProducerBroker
+from farpool_common.errors import QueueFullError
 
 logger = logging.getLogger("farpool")
 
@@ -37,6 +40,7 @@ class Sender:
         self.is_cancelling = False
         """True after the last call when what was not sent is cancelled; set once, by any thread."""
         self.backoff = Backoff()
+        self._full = FullQueues()
 
     def is_idle(self) -> bool:
         """True when nothing waits here to be sent or cancelled."""
@@ -58,6 +62,8 @@ class Sender:
                 self._outbox.wake()
                 return
             self._send()
+            if self._parcels:  # their queue is full
+                self._outbox.wake()
         except WAITED_OUT:
             self._outbox.wake()
         finally:
@@ -66,7 +72,7 @@ class Sender:
     def run(self, live: LiveSlots, is_over: Callable[[], bool]) -> None:
         """Send what comes until `is_over`."""
         while not is_over():
-            self._outbox.wait(monotonic())
+            self._outbox.wait(monotonic(), self._full.due_at)
             live.refresh()
             self._send_all(is_over)
 
@@ -74,8 +80,9 @@ class Sender:
         while not is_over():
             try:
                 with self._lock:
+                    self._ask_full_queues()
                     self._collect()
-                    more = bool(self._parcels)
+                    more = any(not self._full.holds(parcel.options) for parcel in self._parcels)
                     self._send()
                     self._cancel()
             except WAITED_OUT as error:
@@ -102,8 +109,18 @@ class Sender:
         if self._most is not None:
             room = min(room, self._most - len(self._shipments))
         now = monotonic()
-        for shipment in self._outbox.collect(now, room) if room > 0 else ():
+        for shipment in self._outbox.collect(now, room, self._full.holds) if room > 0 else ():
             self._pack(shipment)
+
+    def _ask_full_queues(self) -> None:
+        """See which of the full queues that are due have room again.  Raises an outage."""
+        now = monotonic()
+        for queue, most in self._full.due(now):
+            waiting = self._broker.waiting(queue)
+            if most is not None and waiting < most:
+                self._full.note_room((queue, most), most - waiting)
+            else:
+                self._full.note_full((queue, most), waiting, now)
 
     def _pack(self, shipment: Shipment) -> None:
         try:
@@ -120,30 +137,62 @@ class Sender:
             parcel.shipment.sink.cancel()
 
     def _send(self) -> None:
-        """Hand over all parcels.  Raises only outages, and may then be called again."""
-        for batch in batches(self._parcels):
-            wanted = [parcel for parcel in batch if parcel.shipment in self._shipments]
-            try:
-                self._enqueue(wanted)
-            except WAITED_OUT:
-                raise
-            except Exception as error:  # refused: waiting would not help
-                for parcel in wanted:
-                    self._shipments.fail(parcel.shipment, error)
-            for _ in batch:
-                self._parcels.popleft()
+        """Hand over all parcels but those whose queue is full.  Raises only outages, and may then be called again."""
+        held: list[Parcel] = []
+        try:
+            for batch in batches(self._parcels):
+                held += self._left_of([parcel for parcel in batch if parcel.shipment in self._shipments])
+                for _ in batch:
+                    self._parcels.popleft()
+        finally:
+            self._parcels.extendleft(reversed(held))
         self._sent_at = monotonic()
 
-    def _enqueue(self, parcels: list[Parcel]) -> None:
-        if not parcels:
-            return
+    def _left_of(self, parcels: list[Parcel]) -> list[Parcel]:
+        """Hand over what goes in one command.  Those that wait for room in their queue come back."""
+        if not parcels or self._full.holds(parcels[0].options):
+            return parcels
+        try:
+            return self._enqueue(parcels)
+        except WAITED_OUT:
+            raise
+        except Exception as error:  # refused: waiting would not help
+            self._fail(parcels, error)
+            return []
+
+    def _enqueue(self, parcels: list[Parcel]) -> list[Parcel]:
+        """Send the first of these tasks, as many as their queue has room for; those that must wait come back."""
+        options = parcels[0].options
+        bound, full = bound_of(options), None
+        wanted = parcels[: self._full.room(bound)]
+        while wanted:
+            try:
+                self._hand_over(options, wanted)
+                break
+            except QueueFullError as error:  # it never says that there is room for all of them
+                wanted, full = wanted[: max(0, error.limit - error.size)], error
+        left = parcels[len(wanted) :]
+        if not left:
+            self._full.note_taken(bound)
+        elif options.waits_when_full:
+            self._full.note_full(bound, full.size if full else 0, monotonic())
+        elif full is not None:
+            self._fail(left, full)
+            return []
+        return left
+
+    def _hand_over(self, options: CallOptions, parcels: list[Parcel]) -> None:
         for parcel in parcels:
             parcel.store(self._broker, monotonic())
-        queue = parcels[0].shipment.route.options.queue
-        self._broker.enqueue(queue, [parcel.task(self._reply) for parcel in parcels])
+        tasks = [parcel.task(self._reply) for parcel in parcels]
+        self._broker.enqueue(options.queue, tasks, most=options.max_queued)
         now = monotonic()
         for parcel in parcels:
             parcel.shipment.sent_at = parcel.shipment.looked_at = now
+
+    def _fail(self, parcels: list[Parcel], error: BaseException) -> None:
+        for parcel in parcels:
+            self._shipments.fail(parcel.shipment, error)
 
     def _cancel(self) -> None:
         ids = self._outbox.cancellations

@@ -49,6 +49,7 @@ class Sink(Protocol):
 class Source(Protocol):
     """Where tasks come from: submitted calls of one function, or a map."""
 
+    route: Route
     in_flight: set[str]
     due_at: float
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, ParamSpec, TypedDict, TypeVar, Unpack
+from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 from farpool import mapping
 from farpool.client import Client
@@ -26,6 +26,8 @@ class Changes(TypedDict, total=False):
     timeout: float | None
     retries: int
     keep: float | None
+    max_queued: int | None
+    when_full: Literal["wait", "raise"]
 
 
 class Submitter:
@@ -42,7 +44,7 @@ class Submitter:
         """A view of this executor whose `submit` and `map` use other options.
 
         `queue`, `timeout` (seconds per call), `retries` (how often a call whose worker was lost runs
-        again).
+        again), `max_queued` and `when_full` (as the executor's own).
         """
         return Submitter(self._session, replace(self._options, **changes), self._owner or self)
 
@@ -52,6 +54,7 @@ class Submitter:
         Calls of quick functions are gathered into tasks and encoded by another thread a moment later, so
         do not change a mutable argument until the result is here.  An argument that cannot travel fails
         the future with ArgumentError.  Raises FunctionNotImportableError, and RuntimeError after shutdown.
+        Blocks only with `max_queued` and `when_full="wait"`, while thousands of calls wait here already.
         """
         client = self._client
         if client is None or client is not self._session.client:

@@ -12,7 +12,7 @@ from farpool_common.broker import Durability, Host, Reply, StockEnd
 from farpool_common.calls import Results, arguments, called, run_some
 from farpool_common.codec import Encoded, Serializer
 from farpool_common.delivery import all_failed, deliver
-from farpool_common.errors import FarpoolError, ResultExpiredError, ServerUnreachableError
+from farpool_common.errors import FarpoolError, QueueFullError, ResultExpiredError, ServerUnreachableError
 from farpool_common.keys import Keys
 from farpool_common.payload import Part
 from farpool_common.preparing import Preparer
@@ -165,11 +165,20 @@ class FakeBroker:
     def require(self, durability: Durability) -> None:
         self.durability = durability
 
-    def enqueue(self, queue: str, tasks: Sequence[NewTask]) -> None:
+    def waiting(self, queue: str) -> int:
+        with self.server.changed:
+            self._check_outage()
+            return len(self.server.queues.get(queue, ()))
+
+    def enqueue(self, queue: str, tasks: Sequence[NewTask], *, most: int | None = None) -> None:
         with self.server.changed:
             self._check_outage()
             if self.server.refusal is not None:
                 raise self.server.refusal
+            size = len(self.server.queues.get(queue, ()))
+            new = [task for task in tasks if task.id not in self.server.status]
+            if most is not None and new and size + len(new) > most:
+                raise QueueFullError(queue, size, most)
             for task in tasks:
                 if task.id not in self.server.status:
                     self.server.status[task.id] = "queued"

@@ -75,6 +75,12 @@ class ProducerBroker:
         if most is not None and not added and waiting:
             raise QueueFullError(queue, waiting, most)
 
+    def waiting(self, queue: str) -> int:
+        """How many tasks a queue holds."""
+        with translated(self.place):
+            count: Any = self._client.llen(self.keys.queue(queue))
+        return int(count)
+
     def store(self, owner: str, buffers: Sequence[memoryview]) -> list[Part]:
         """Write large buffers of a task's arguments.  They expire unless the task is enqueued."""
         return self._payloads.store(owner, buffers)

@@ -8,7 +8,7 @@ from redis_state import redis_state
 
 from farpool.embedded import Server
 from farpool_common.broker import Delivery, Finish, NewTask, ProducerBroker, WorkerBroker, register
-from farpool_common.errors import ServerBusyError
+from farpool_common.errors import QueueFullError, ServerBusyError
 from farpool_common.keys import Keys
 
 KEYS = Keys()
@@ -327,3 +327,21 @@ def test_a_lease_seen_by_rq_is_renewed_by_the_servers_clock(producer, workers, c
     client.zadd("rq:wip:high", {claimed.member: 1})
     beat(workers[0], [claimed], renew_rq=True)
     assert abs(client.zscore("rq:wip:high", claimed.member) - time.time() - 90) < 10
+
+
+def test_an_enqueue_that_would_fill_a_queue_beyond_its_bound_writes_nothing(producer, client):
+    producer.enqueue("high", [task("t1")], most=2)
+    before = redis_state(client)
+    with pytest.raises(QueueFullError) as caught:
+        producer.enqueue("high", [task("t2"), task("t3")], most=2)
+    assert (caught.value.queue, caught.value.size, caught.value.limit) == ("high", 1, 2)
+    assert redis_state(client) == before
+    assert producer.waiting("high") == 1
+    producer.enqueue("high", [task("t2")], most=2)
+
+
+def test_an_enqueue_that_is_repeated_is_not_refused_for_what_it_wrote_before(producer, client):
+    producer.enqueue("high", [task("t1"), task("t2")], most=2)
+    once = redis_state(client)
+    producer.enqueue("high", [task("t1"), task("t2")], most=2)
+    assert redis_state(client) == once
