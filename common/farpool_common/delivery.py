@@ -9,9 +9,9 @@ from farpool_common.chunk import Outcome, encode_outcome
 from farpool_common.codec import Encoded, encode
 from farpool_common.errors import EncodeError, ResultError, TooLargeError
 from farpool_common.failure import Failure
+from farpool_common.sizes import RESULT_BYTES_SETTING
 from farpool_common.task import Ranges
 
-RESULT_BYTES_SETTING = "FARPOOL_MAX_RESULT"
 """What to change when a result is too large."""
 
 

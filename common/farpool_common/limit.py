@@ -9,8 +9,9 @@ from typing import Any
 
 from farpool_common.errors import TaskTimeoutError
 
-SHORTEST_ALARM = 0.001
-"""Below a microsecond the alarm would be switched off instead of set."""
+SHORTEST_ALARM, LONGEST_ALARM = 0.001, 86_400.0
+"""Below a microsecond the alarm would be switched off instead of set; a limit of 30,000 years is more than the
+system takes, so a long one is set again each day."""
 
 
 def overrun(ran: float, limit: float) -> str:
@@ -66,7 +67,7 @@ class SoftLimit:
 
     def _set(self, seconds: float) -> None:
         self._is_set = True
-        signal.setitimer(signal.ITIMER_REAL, max(seconds, SHORTEST_ALARM))
+        signal.setitimer(signal.ITIMER_REAL, min(max(seconds, SHORTEST_ALARM), LONGEST_ALARM))
 
     def _ring(self, *_: object) -> None:
         self._is_set = False

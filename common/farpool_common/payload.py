@@ -15,6 +15,10 @@ MAX_PARTS = 100_000
 """Buffers of one task; bounds what a hostile record can make a worker loop over (guess)."""
 
 
+MAX_PARTS_BYTES = 64 * 1024**3
+"""Bytes of all buffers of one task: what a hostile record can make others count up to (guess)."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One stored buffer: `<key>:0`, `<key>:1`, ... hold its pieces; `checksum` is XXH3 of the whole."""
@@ -63,4 +67,6 @@ def parts_from_rows(rows: object, prefix: str) -> tuple[Part, ...]:
                 parts.append(Part(key, nbytes, checksum))
             case _:
                 raise DecodeError("a reference to a large buffer is damaged")
+    if sum(part.nbytes for part in parts) > MAX_PARTS_BYTES:
+        raise DecodeError(f"the large buffers take more than {MAX_PARTS_BYTES:,} bytes, by their references")
     return tuple(parts)

@@ -1,6 +1,7 @@
 """Tasks as the broker hands them over: new ones from a producer, claimed ones to a worker."""
 
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -200,15 +201,20 @@ def _ranges(delivered: Iterable[bytes]) -> Ranges:
 
 
 def without(ranges: Iterable[tuple[int, int]], taken: Iterable[tuple[int, int]]) -> Ranges:
-    """What is left of `ranges` when `taken` is removed."""
-    left = list(ranges)
-    for first, stop in taken:
-        left = [
-            piece
-            for start, end in left
-            for piece in ((start, min(end, first)), (max(start, stop), end))
-            if piece[0] < piece[1]
-        ]
+    """What is left of `ranges`, which ascend, when `taken` is removed; each of the two is looked at once."""
+    holes = deque(sorted(hole for hole in taken if hole[0] < hole[1]))
+    left = []
+    for start, end in ranges:
+        while holes and holes[0][0] < end:
+            first, stop = holes[0]
+            if start < first:
+                left.append((start, first))
+            start = max(start, stop)
+            if stop > end:  # it reaches into the next range
+                break
+            holes.popleft()
+        if start < end:
+            left.append((start, end))
     return tuple(left)
 
 

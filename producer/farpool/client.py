@@ -20,13 +20,14 @@ from farpool.options import CallOptions
 from farpool.outbox import Outbox
 from farpool.pace import Pace
 from farpool.pieces import Pieces
-from farpool.sender import Sender
+from farpool.sender import Limits, Sender
 from farpool.shipment import Route
 from farpool.shipments import Shipments
 from farpool.watch import Watch
 from farpool_common.broker import ProducerBroker
 from farpool_common.chunk import Initializer
 from farpool_common.errors import FarpoolError
+from farpool_common.sizes import MAX_BYTES
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class ClientSettings:
     place: str
     max_workers: int | None = None
     initializer: Initializer | None = None
+    argument_bytes: int = MAX_BYTES
 
 
 class Client:
@@ -53,7 +55,8 @@ class Client:
         self._outbox = Outbox()
         self._shipments = Shipments(broker, self._outbox)
         self.live = LiveSlots(broker, settings.max_workers)
-        self._sender = Sender(broker, self._reply, self._outbox, self._shipments, settings.max_workers)
+        limits = Limits(settings.max_workers, settings.argument_bytes)
+        self._sender = Sender(broker, self._reply, self._outbox, self._shipments, limits)
         watch = Watch(broker, self._shipments, settings.place)
         self._listener = Listener(broker, self._reply, self._outbox, self._shipments, watch)
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from farpool_common.address import Address, find_address, prefix_from
 from farpool_common.broker import ProducerBroker
 from farpool_common.keys import Keys
+from farpool_common.sizes import ARGUMENT_BYTES_SETTING, MAX_BYTES, most_bytes
 
 PROBE_SECONDS = 1.0
 """How long a server on this machine may take to accept a connection."""
@@ -17,11 +18,12 @@ PROBE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Server:
-    """Where the server is and below which prefix its keys lie."""
+    """Where the server is, below which prefix its keys lie, and how many bytes arguments may take."""
 
     url: str = field(repr=False)
     place: str
     prefix: str
+    argument_bytes: int = MAX_BYTES
 
     def broker(self) -> ProducerBroker:
         """A new broker with its own connections."""
@@ -37,7 +39,8 @@ def find_server(url: str | None, environ: Mapping[str, str] | None = None) -> Se
     address = find_address(url, environ)
     if address.source == "default" and not _answers(address):
         address = find_address(_embedded_url(), environ)
-    return Server(address.url, address.masked, prefix_from(environ))
+    argument_bytes = most_bytes(environ, ARGUMENT_BYTES_SETTING)
+    return Server(address.url, address.masked, prefix_from(environ), argument_bytes)
 
 
 def _answers(address: Address) -> bool:

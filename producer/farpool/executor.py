@@ -53,7 +53,7 @@ class Executor(Submitter, concurrent.futures.Executor):
         wanted = _durability(durability)
         start = _initializer(initializer, tuple(initargs))
         server = find_server(url)
-        settings = ClientSettings(server.place, max_workers, start)
+        settings = ClientSettings(server.place, max_workers, start, server.argument_bytes)
         super().__init__(Session(_ClientMaker(server, settings, self._open_broker, wanted)), options)
         client = self._bound()
         client.live.fresh(queue)

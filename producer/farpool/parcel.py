@@ -10,7 +10,9 @@ from farpool.shipment import Shipment
 from farpool_common.broker import ProducerBroker
 from farpool_common.chunk import RUNNER, encode_chunk
 from farpool_common.codec import Encoded, Serializer
+from farpool_common.errors import TooLargeError
 from farpool_common.payload import Part
+from farpool_common.sizes import ARGUMENT_BYTES_SETTING
 from farpool_common.task import NewTask
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -70,18 +72,27 @@ class Parcel:
         )
 
 
-def packed(shipment: Shipment) -> Parcel | None:
-    """The task encoded; calls with arguments that cannot travel fail.  None when no call is left."""
+def packed(shipment: Shipment, most_bytes: int) -> Parcel | None:
+    """The task encoded; calls with arguments that cannot travel fail.  None when no call is left.
+
+    Raises TooLargeError.
+    """
     try:
-        return _encoded(shipment)
+        return _encoded(shipment, most_bytes)
+    except TooLargeError:
+        raise
     except Exception as error:  # EncodeError, or whatever an argument's own methods raise
         rest = sifted(shipment, error)
-    return None if rest is None else _encoded(rest)
+    return None if rest is None else _encoded(rest, most_bytes)
 
 
-def _encoded(shipment: Shipment) -> Parcel:
+def _encoded(shipment: Shipment, most_bytes: int) -> Parcel:
     assert shipment.chunk is not None
     encoded = encode_chunk(shipment.chunk)
+    if encoded.nbytes > most_bytes:
+        count = f"a task of {shipment.calls:,} calls" if shipment.calls > 1 else "one call"
+        what = f"{count} of {shipment.route.name}"
+        raise TooLargeError(what, encoded.nbytes, most_bytes, ARGUMENT_BYTES_SETTING)
     shipment.route.pace.learn_size(encoded.nbytes, shipment.calls)
     shipment.chunk = None  # the arguments live on in `encoded` only
     return Parcel(shipment, encoded)

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import monotonic
 
 from farpool.live import LiveSlots
@@ -26,14 +27,22 @@ a burst: it is sent at once (guess)."""
 MOST_CANCELLATIONS = 1_000
 
 
+@dataclass(frozen=True)
+class Limits:
+    """Of what is on its way: tasks at once (None: any number), and bytes of the arguments of one."""
+
+    tasks: int | None
+    argument_bytes: int
+
+
 class Sender:
     """One thread sends; a lone submit may do it itself, under the same lock."""
 
     def __init__(
-        self, broker: ProducerBroker, reply: str, outbox: Outbox, shipments: Shipments, most: int | None
+        self, broker: ProducerBroker, reply: str, outbox: Outbox, shipments: Shipments, limits: Limits
     ) -> None:
         self._broker, self._reply, self._outbox, self._shipments = broker, reply, outbox, shipments
-        self._most = most
+        self._limits = limits
         self._lock = threading.Lock()
         self._parcels: deque[Parcel] = deque()
         self._sent_at = 0.0
@@ -106,8 +115,8 @@ class Sender:
     def _collect(self) -> None:
         """Encode what is worth sending now, up to the number of tasks that may be on their way."""
         room = MOST_TASKS - len(self._parcels)
-        if self._most is not None:
-            room = min(room, self._most - len(self._shipments))
+        if self._limits.tasks is not None:
+            room = min(room, self._limits.tasks - len(self._shipments))
         now = monotonic()
         for shipment in self._outbox.collect(now, room, self._full.holds) if room > 0 else ():
             self._pack(shipment)
@@ -124,7 +133,7 @@ class Sender:
 
     def _pack(self, shipment: Shipment) -> None:
         try:
-            parcel = packed(shipment)
+            parcel = packed(shipment, self._limits.argument_bytes)
         except Exception as error:
             self._shipments.fail(shipment, error)
             return

@@ -43,6 +43,9 @@ from farpool_worker.transfer import Fetch, Transfer
 from farpool_worker.wakeup import Wakeup
 from farpool_worker.work import MAINTENANCE
 
+LONGEST_WAIT_SECONDS = 3600.0
+"""The system waits for 24 days at most, and calls may have longer limits."""
+
 EXIT_OK, EXIT_UNEXPECTED, EXIT_UNREACHABLE, EXIT_NO_SLOT, EXIT_BURST_FAILED = 0, 1, 69, 70, 75
 
 
@@ -231,7 +234,7 @@ class Daemon:
             limits.append(self._deadline.left())
         limits.append(self._maintenance.due_in(now))
         known = [limit for limit in limits if limit is not None]
-        return max(0.0, min(known)) if known else None
+        return max(0.0, min(*known, LONGEST_WAIT_SECONDS)) if known else None
 
     def _talk_to_redis(self, ready: list[Any]) -> None:
         """Everything that an outage may interrupt; it is taken up again after a while.

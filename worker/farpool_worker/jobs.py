@@ -9,11 +9,11 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from farpool_common.calls import REPORTING, SLOW_SECONDS, failure_of, of_task
-from farpool_common.delivery import RESULT_BYTES_SETTING
 from farpool_common.errors import FormatNotAcceptedError, FunctionNotAllowedError, ResultError, TooLargeError
 from farpool_common.formats import Format
 from farpool_common.limit import SoftLimit, late
 from farpool_common.preparing import Preparer
+from farpool_common.sizes import RESULT_BYTES_SETTING
 from farpool_worker.job_data import Call, call_of, check_accepted, encoded_by, encoded_result
 from farpool_worker.job_options import JobOptions
 from farpool_worker.reporter import Reporter

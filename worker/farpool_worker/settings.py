@@ -11,12 +11,9 @@ from farpool_common.address import Address
 from farpool_common.border import Border
 from farpool_common.broker import Durability
 from farpool_common.errors import SettingsError
+from farpool_common.sizes import MAX_BYTES, RESULT_BYTES_SETTING, most_bytes
 from farpool_worker.job_options import JobOptions
 from farpool_worker.lease import LeaseTimes
-
-MAX_RESULT_BYTES = 2 * 1024**3
-"""A result above this fails its task; FARPOOL_MAX_RESULT changes it (guess)."""
-
 
 STRATEGIES = ("default", "round_robin", "random")
 """RQ's, of which queue comes first: always the first one named; the one after the last that had work; any."""
@@ -41,7 +38,7 @@ class WorkerSettings:
     max_idle_seconds: float | None = None
     drain_seconds: float = 30.0
     connect_seconds: float = 30.0
-    max_result_bytes: int = MAX_RESULT_BYTES
+    max_result_bytes: int = MAX_BYTES
     start_method: str = "forkserver"
     jobs: JobOptions = field(default_factory=JobOptions)
     border: Border = field(default_factory=Border)
@@ -92,12 +89,7 @@ def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
 
 def max_result_bytes(environ: Mapping[str, str]) -> int:
     """The largest result in bytes, from FARPOOL_MAX_RESULT.  Raises SettingsError."""
-    raw = environ.get("FARPOOL_MAX_RESULT", "")
-    if not raw:
-        return MAX_RESULT_BYTES
-    if not raw.isdecimal() or int(raw) < 1:
-        raise SettingsError(f"FARPOOL_MAX_RESULT={raw!r} is not a number of bytes")
-    return int(raw)
+    return most_bytes(environ, RESULT_BYTES_SETTING)
 
 
 def whole_number(environ: Mapping[str, str], name: str) -> int | None:

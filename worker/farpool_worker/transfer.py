@@ -15,6 +15,9 @@ from farpool_worker.ledger import Held
 from farpool_worker.outbox import Outcomes
 from farpool_worker.store import Segment
 
+CHECKED_BYTES = 64 * 1024 * 1024
+"""Memory beyond this is taken only when the server has as many bytes: a record may say anything (guess)."""
+
 
 @dataclass(frozen=True)
 class Fetch:
@@ -106,6 +109,13 @@ class Transfer:
 
     def _fetch(self, held: Held) -> Fetched:
         parts = held.task.parts
+        if sum(part.nbytes for part in parts) > CHECKED_BYTES:
+            try:
+                self._payloads.check_there(parts)
+            except OUTAGES:
+                raise
+            except FarpoolError as error:
+                return Fetched(held, (), error)
         try:
             segments = Segment.allocate([part.nbytes for part in parts])
         except OSError as error:

@@ -44,6 +44,26 @@ class Payloads:
                     pipeline.set(key, buffer[start : start + PIECE_BYTES], ex=STORED_SECONDS)
                 pipeline.execute()
 
+    def check_there(self, parts: Iterable[Part]) -> None:
+        """See that buffers have the sizes that are noted for them, before anybody makes room for these.
+
+        Raises ResultExpiredError when a piece is gone and DecodeError when a size is wrong.
+        """
+        with translated(self._place):
+            for part in parts:
+                found = [size for group in _groups(list(part.piece_keys()), 500) for size in self._sizes(group)]
+                if 0 in found and part.nbytes:
+                    raise ResultExpiredError(f"a stored buffer is gone ({part.key}): it was kept for its time to live")
+                if sum(found) != part.nbytes:
+                    raise DecodeError(f"a stored buffer has not the {part.nbytes:,} bytes noted for it")
+
+    def _sizes(self, keys: Sequence[str]) -> list[int]:
+        pipeline = self._client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.strlen(key)
+        sizes: list[int] = pipeline.execute()
+        return sizes
+
     def fetch_into(self, part: Part, target: memoryview) -> None:
         """Read a buffer into `target`, which has its size.
 

@@ -33,6 +33,9 @@ FAILURE_SECONDS = 31_536_000
 TOMBSTONE_SECONDS = 120
 """How long a finished record stays, so that a repeated finish or enqueue is recognised."""
 
+MOST_PIECES = 2000
+"""Pieces of arguments that one call of a script removes; those of a task with more are removed after it."""
+
 MOST_CLAIM_BYTES = 4 * 1024 * 1024
 """Bytes of records in one claim, so that one answer stalls nobody."""
 
@@ -140,9 +143,14 @@ class WorkerBroker:
         for item in finishes:
             task = item.task
             args += [task.queue, task.id, task.execution, task.reply, task.attempt, item.envelope]
-            args += [pack_parts(item.parts), len(task.parts)]
-            args += [value for part in task.parts for value in (part.key, part.pieces)]
-        return [answer > 0 for answer in self._run_durably("finish", args)]
+            parts = () if _is_huge(task) else task.parts
+            args += [pack_parts(item.parts), len(parts)]
+            args += [value for part in parts for value in (part.key, part.pieces)]
+        answers = [answer > 0 for answer in self._run_durably("finish", args)]
+        for item, is_written in zip(finishes, answers, strict=True):
+            if is_written and _is_huge(item.task):
+                self.payloads.forget(item.task.parts)
+        return answers
 
     def succeed(self, ends: Sequence[JobEnd]) -> list[Written]:
         """End plain jobs that returned."""
@@ -207,6 +215,11 @@ class WorkerBroker:
         """Close all connections."""
         self.client.close()
         self._bulk.close()
+
+
+def _is_huge(task: Task) -> bool:
+    """Whether removing its arguments would hold the server for long."""
+    return len(task.parts) > MOST_PIECES or sum(part.pieces for part in task.parts) > MOST_PIECES
 
 
 def _times(end: JobEnd) -> list[str]:

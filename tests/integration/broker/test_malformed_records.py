@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from farpool_common.broker import JobEnd, NewTask, ProducerBroker, WorkerBroker, Written
+from farpool_common.broker import Finish, JobEnd, NewTask, ProducerBroker, WorkerBroker, Written
+from farpool_common.errors import DecodeError, ResultExpiredError
 from farpool_common.keys import Keys
+from farpool_common.payload import Part, pack_parts
 
 KEYS = Keys()
 
@@ -86,6 +88,42 @@ def test_a_field_that_cannot_be_read_makes_the_task_malformed_and_names_the_fiel
     assert [task.id for task in claimed.malformed] == ["bad"]
     reason = claimed.malformed[0].reason
     assert field in reason or "buffer" in reason
+
+
+def _parts(*sizes: int) -> bytes:
+    return pack_parts([Part(KEYS.data("x", number), size, 0) for number, size in enumerate(sizes)])
+
+
+def test_references_to_more_than_any_task_has_make_it_malformed(worker, client):
+    record = {"data": b"\x94", "farpool_reply": KEYS.reply("me"), "farpool_parts": _parts(2**40 - 1)}
+    client.hset("rq:job:bad", mapping=record)
+    client.rpush("rq:queue:q", "bad")
+    (malformed,) = worker.claim(5).malformed
+    assert "more than 68,719,476,736 bytes" in malformed.reason
+
+
+def test_ending_a_task_of_many_pieces_does_not_hold_the_server(worker, client):
+    record = {"data": b"\x94", "farpool_reply": KEYS.reply("me"), "farpool_parts": _parts(30 * 1024**3)}
+    client.hset("rq:job:big", mapping=record)
+    client.rpush("rq:queue:q", "big")
+    client.set(KEYS.data("x", 0) + ":30719", "a piece")
+    (task,) = worker.claim(5).tasks
+    client.config_resetstat()
+    assert worker.finish([Finish(task, b"outcome")]) == [True]
+    assert client.info("commandstats")["cmdstat_unlink"]["calls"] < 100  # outside of the script, 500 keys each
+    assert client.exists(KEYS.data("x", 0) + ":30719") == 0
+
+
+def test_room_for_large_arguments_is_made_only_where_they_are(worker, client):
+    part = Part(KEYS.data("x", 0), 3 * 1024 * 1024, 0)
+    with pytest.raises(ResultExpiredError, match="gone"):
+        worker.payloads.check_there([part])
+    for piece, size in enumerate((1024 * 1024, 1024 * 1024, 7)):
+        client.set(f"{part.key}:{piece}", b"x" * size)
+    with pytest.raises(DecodeError, match="3,145,728 bytes"):
+        worker.payloads.check_there([part])
+    client.set(f"{part.key}:2", b"x" * 1024 * 1024)
+    worker.payloads.check_there([part])
 
 
 def test_a_malformed_task_lands_in_the_failed_registry(worker, client):

@@ -21,6 +21,17 @@ def test_what_is_left_is_what_was_not_taken(taken):
     assert list(left) == sorted(left)
 
 
+@given(ranges, ranges)
+def test_what_is_left_of_several_ranges_is_what_was_not_taken(whole, taken):
+    whole = without(((0, 60),), whole)
+    assert calls(without(whole, taken)) == calls(whole) - calls(taken)
+
+
+def test_as_many_ranges_as_a_task_may_have_calls_are_taken_away_at_once():
+    taken = [(number, number + 1) for number in range(0, 100_000, 2)]
+    assert count(without(((0, 100_000),), taken)) == 50_000  # within the time that a test may take
+
+
 records = st.dictionaries(
     st.sampled_from(
         [b"farpool_calls", b"farpool_reply", b"farpool_limit", b"farpool_parts", b"farpool_retries", b"timeout",

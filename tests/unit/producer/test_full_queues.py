@@ -6,7 +6,7 @@ import functions as f
 import pytest
 from fake_broker import DEADLINE, FakeExecutor, FakeServer
 
-from farpool import QueueFullError, SettingsError, lane
+from farpool import QueueFullError, SettingsError, TooLargeError, lane
 
 
 def longest(fake: FakeServer, queue: str = "default") -> int:
@@ -104,6 +104,28 @@ def test_an_executor_with_calls_that_wait_for_room_can_be_shut_down(fake: FakeSe
     fake.wait_until(lambda: longest(fake) == 1)
     executor.shutdown(cancel_futures=True)
     assert all(future.cancelled() for future in futures)
+
+
+def test_arguments_beyond_the_limit_fail_their_call_before_anything_is_sent(
+    fake: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FARPOOL_MAX_ARGUMENTS", "100000")
+    with FakeExecutor(fake) as executor:
+        error = executor.submit(len, b"x" * 200_000).exception(DEADLINE)
+        assert isinstance(error, TooLargeError)
+        assert (error.limit, error.setting) == (100_000, "FARPOOL_MAX_ARGUMENTS")
+        assert str(error).startswith("one call of builtins:len takes 200,")
+        assert (fake.enqueued, fake.buffers) == ([], {})
+        assert executor.submit(len, b"x").result(DEADLINE) == 1
+
+
+@pytest.mark.parametrize("value", ["0", "many", "-1"])
+def test_a_limit_that_is_no_number_of_bytes_is_refused(
+    value: str, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FARPOOL_MAX_ARGUMENTS", value)
+    with pytest.raises(SettingsError, match="FARPOOL_MAX_ARGUMENTS"):
+        FakeExecutor(fake)
 
 
 @pytest.mark.parametrize(
