@@ -118,7 +118,7 @@ local function lapsed_leases(started, most)
     local total = tried(0, 'ZCOUNT', started, '-inf', now)
     if total == 0 then return {} end
     local first = most * (clock[2] % math.ceil(total / most))
-    return redis.call('ZRANGE', started, first, first + most - 1)
+    return redis.call('ZRANGE', started, first, math.min(first + most, total) - 1)
 end
 
 for i = 6, #ARGV do

@@ -274,6 +274,14 @@ def test_lapsed_leases_that_are_not_ours_do_not_hide_one_that_is(producer, worke
     assert recovered == 1
 
 
+def test_a_lapsed_lease_costs_none_that_holds(producer, workers, client):
+    enqueue(producer, *TASKS)
+    workers[0].claim(5)
+    client.zadd(KEYS.started("q"), {"junk": 1})
+    assert workers[1].recover(**TIMES).tasks == 0
+    assert leased(client) >= set(TASKS)
+
+
 # --- release --------------------------------------------------------------------------------------
 
 SPOILED_FOR_A_RELEASE = (
