@@ -109,7 +109,8 @@ def _wave(report: Report, client: redis.Redis, executor: Executor, mutations: Mu
         except Exception as error:
             found = error
         if found != expected:
-            report.complaints.append(f"a good task ended with {found!r}, not {expected}")
+            record = client.hgetall(KEYS.job(str(future.id)))
+            report.complaints.append(f"a good task ended with {found!r}, not {expected}: {record}")
     report.slowest_good = max(report.slowest_good, time.monotonic() - began)
     report.good += len(futures)
     fates = _settled(client, injected)
@@ -137,11 +138,13 @@ def _fates(client: redis.Redis, injected: Sequence[Injected]) -> list[str]:
     pipeline = client.pipeline(transaction=False)
     for thing in injected:
         pipeline.hget(b"rq:job:" + thing.id, "status")
-    states = pipeline.execute(raise_on_error=False)
-    return [_fate(thing, state, listed) for thing, state in zip(injected, states, strict=True)]
+        pipeline.exists(b"rq:results:" + thing.id)
+    answers = pipeline.execute(raise_on_error=False)
+    seen = zip(injected, answers[::2], answers[1::2], strict=True)
+    return [_fate(thing, state, listed, bool(has_run)) for thing, state, has_run in seen]
 
 
-def _fate(thing: Injected, state: object, listed: set[str]) -> str:
+def _fate(thing: Injected, state: object, listed: set[str], has_run: bool) -> str:
     shown = "".join(chr(c) if (c < 128 and chr(c).isalnum()) or c in b"_-" else "?" for c in thing.id[:200])
     if shown in listed:
         return "quarantined"
@@ -149,6 +152,8 @@ def _fate(thing: Injected, state: object, listed: set[str]) -> str:
         return "unaccounted"
     if state in LEFT_TO_RQ:
         return "left to RQ"
+    if thing.what.startswith("repeats_left") and has_run:
+        return "repeats"  # as often as the record says
     return "gone" if state is None else ENDED.get(state, "unaccounted")  # type: ignore[call-overload]
 
 

@@ -129,11 +129,11 @@ local function claim(queue, id)
     end
 
     local execution = ARGV[next_execution]
-    next_execution = next_execution + 1
     if failed(redis.pcall('ZADD', executions, now + lease + 60, execution)) then
         return refuse(queue, id, executions .. ' is a ' .. type_of(executions) .. ', not a zset', job)
     end
     redis.call('EXPIRE', executions, lease + 60)
+    next_execution = next_execution + 1  -- only here: there are no more of them than tasks
     local member = id .. ':' .. execution
     local record = prefix .. ':execution:' .. member
     redis.call('HSET', record, 'id', execution, 'job_id', id, 'created_at', now_seconds,

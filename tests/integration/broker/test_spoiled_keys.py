@@ -114,6 +114,16 @@ def test_a_claim_beside_a_spoiled_key_leases_what_it_returns_and_loses_nothing(k
         assert reason in quarantined(client)["bad"]
 
 
+def test_good_tasks_behind_many_bad_ones_are_claimed(producer, workers, client):
+    bad = [f"bad{number}" for number in range(20)]
+    enqueue(producer, *bad, "t1", "t2")
+    for name in bad:
+        spoil(client, f"rq:executions:{name}")
+    claimed = workers[0].claim(1)
+    assert ([task.id for task in claimed.tasks], claimed.quarantined) == (["t1"], 20)
+    assert [task.id for task in workers[0].claim(1).tasks] == ["t2"]
+
+
 def test_a_bad_record_beside_a_spoiled_quarantine_costs_no_other_task(producer, workers, client):
     enqueue(producer, *TASKS)
     spoil(client, "rq:job:bad")
