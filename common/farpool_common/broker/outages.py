@@ -34,6 +34,7 @@ _BUSY = (
     "CLUSTERDOWN",
     "MASTERDOWN",
     "NOREPLICAS",
+    "UNBLOCKED",
 )
 _REFUSED_KINDS = (client_errors.AuthenticationError, client_errors.NoPermissionError)
 _REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM", "ERR AUTH", "ERR INVALID PASSWORD", "INVALID USERNAME-PASSWORD")
