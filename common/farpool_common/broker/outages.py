@@ -5,12 +5,14 @@ from contextlib import contextmanager
 
 import redis.exceptions as client_errors
 
+from farpool_common.broker.sentinels import UnknownServiceError
 from farpool_common.errors import (
     FarpoolError,
     ServerBusyError,
     ServerError,
     ServerRefusedError,
     ServerUnreachableError,
+    ServiceUnknownError,
 )
 
 OUTAGES = (ServerUnreachableError, ServerBusyError)
@@ -49,6 +51,8 @@ def as_farpool_error(error: Exception, place: str) -> FarpoolError:
         return ServerRefusedError(f"{place} refuses us: {text}. Check the user and password in the URL.")
     if isinstance(error, _BUSY_KINDS) or upper.startswith(_BUSY):
         return ServerBusyError(f"{place} takes no writes now: {text}")
+    if isinstance(error, UnknownServiceError):
+        return ServiceUnknownError(f"{place}: {text}. Check the name in the URL against SENTINEL MASTERS.")
     if isinstance(error, (client_errors.ConnectionError, client_errors.TimeoutError, OSError)):
         return ServerUnreachableError(f"no answer from {place}: {text}")
     return ServerError(f"{place} answered with an error: {text}")
