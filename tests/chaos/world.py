@@ -40,24 +40,40 @@ class World:
         self.random = random.Random(seed)
         self.verdict = Verdict(fault, seed)
         self.folder, self.journal = folder, folder / "journal"
-        self.server: Any = FailingOver(folder) if has_replica else RestartableServer(folder)
         self.durability: Literal["memory", "replica"] = "replica" if has_replica else "memory"
-        self.proxy = FaultProxy(str(self.server.socket))
+        self.build(has_replica)
         self.daemons: list[Daemon] = []
         self.futures: dict[str, concurrent.futures.Future[str]] = {}
         self.jobs: dict[str, Job] = {}
         self.others = 0
         """How many ends a scenario may bring about beyond those of the load."""
+        self.task, self.task_seconds = chaos_tasks.work, TASK_SECONDS
         self.harm_at = time.monotonic()
         self._executor: Executor | None = None
 
     # --- what stands ------------------------------------------------------------------------------
 
+    def build(self, has_replica: bool) -> None:
+        """The server, and `url`, where daemons and producers find it.  Other worlds have another way to it."""
+        self.server: Any = FailingOver(self.folder) if has_replica else RestartableServer(self.folder)
+        self.proxy = FaultProxy(str(self.server.socket))
+        self.url = self.proxy.url
+
+    def clear(self) -> None:
+        """Remove what `build` has made."""
+        self.proxy.close()
+        if self.server.process.poll() is None:
+            self.server.kill()
+
+    def new_daemon(self, name: str, *options: str) -> Daemon:
+        """A daemon of this world."""
+        return Daemon(self.url, name, self.folder / f"{name}.log", *options)
+
     def start_daemons(self, *names: str, slots: int = 1) -> list[Daemon]:
-        """Daemons that talk to the server through the proxy."""
+        """Daemons, waited for until they have their leases."""
         options = ("-c", str(slots), "-P", str(HERE), "--accept", "msgpack", "--allow", "chaos_tasks")
         options += ("--durability", self.durability)
-        started = [Daemon(self.proxy.url, name, self.folder / f"{name}.log", *options) for name in names]
+        started = [self.new_daemon(name, *options) for name in names]
         self.daemons += started
         for daemon in started:
             with connect(self.server.url) as client:
@@ -66,9 +82,9 @@ class World:
 
     @property
     def executor(self) -> Executor:
-        """The producer: through the proxy, too."""
+        """The producer."""
         if self._executor is None:
-            self._executor = Executor(self.proxy.url, durability=self.durability)
+            self._executor = Executor(self.url, durability=self.durability)
         return self._executor
 
     # --- the load ---------------------------------------------------------------------------------
@@ -79,8 +95,8 @@ class World:
             queue = Queue(connection=client, serializer=Serializer)
             for _ in range(count):
                 key = f"t{len(self.futures) + len(self.jobs)}"
-                seconds = self.random.uniform(*TASK_SECONDS)
-                call = (chaos_tasks.work, str(self.journal), key, seconds)
+                seconds = self.random.uniform(*self.task_seconds)
+                call = (self.task, str(self.journal), key, seconds)
                 if self.random.random() >= jobs:
                     self.futures[key] = self.executor.submit(*call)
                 else:
@@ -161,9 +177,7 @@ class World:
             daemon.close()
         if self._executor is not None:
             self._executor.shutdown(wait=kind is None and not self.verdict.lost, cancel_futures=True)
-        self.proxy.close()
-        if self.server.process.poll() is None:
-            self.server.kill()
+        self.clear()
 
 
 def orphans_of(pids: Sequence[int]) -> list[int]:

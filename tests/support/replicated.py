@@ -21,11 +21,16 @@ class Node:
     def __init__(self, folder: Path, *options: str) -> None:
         folder.mkdir()
         self.socket, self.url = folder / "s", f"unix://{folder / 's'}"
-        self.port = _free_port()
+        self.port = free_port()
         command = [str(find_server_binary(path=NO_PATH)), "--dir", str(folder), "--port", str(self.port), "--save", ""]
         command += ["--unixsocket", str(self.socket), "--repl-diskless-sync-delay", "0", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self._command = command
         self.client = redis.Redis(unix_socket_path=str(self.socket))
+        self.start()
+
+    def start(self) -> None:
+        """At the beginning, and after `kill`: with what its append-only file holds, if it has one."""
+        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         wait_for(self._answers)
 
     def _answers(self) -> bool:
@@ -49,7 +54,7 @@ class Node:
         self.client.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port

@@ -55,6 +55,8 @@ class Lease:
         self._lost: deque[str] = deque()
         self._unknown: frozenset[str] = frozenset()
         self._missing: frozenset[str] = frozenset()
+        self._primary: tuple[str, int] | None = None
+        self._moved_at = time.monotonic()
         self._renewed_rq_at = time.monotonic()
         self._sweep_at = time.monotonic() + random.uniform(0, times.sweep)
 
@@ -100,9 +102,14 @@ class Lease:
         jobs = set() if was_silent else {task.member for task in tasks if task.reply is None}
         self._note_lost(beat.lost, jobs)
         self._deadline.extend(sent_at, self._times.lease)
-        if was_silent:
-            self._on_lost()  # what waits may run again
+        self._note_move(now)
+        if was_silent or now - self._moved_at < 2 * self._times.lease:
+            self._on_lost()  # what waits may run again; doorbells that wait at a primary of the past are looked at
         self._disown(beat.held)
+
+    def _note_move(self, now: float) -> None:
+        if self._broker.primary != self._primary:
+            self._primary, self._moved_at = self._broker.primary, now
 
     def _note_lost(self, lost: frozenset[str], jobs: set[str]) -> None:
         """Tell of what was taken away; of RQ's jobs at the second beat, for RQ's own code may just end one."""

@@ -1,6 +1,11 @@
-"""Connections to whichever server is the primary of a service now: sentinels are asked at each connect."""
+"""Connections to whichever server is the primary of a service now: sentinels are asked at each connect.
+
+And once a second of use: after SENTINEL FAILOVER the old primary takes writes for some 8 s more, and what it
+takes is lost when it becomes a replica.
+"""
 
 import threading
+import time
 from typing import Any
 
 from redis import Redis
@@ -10,12 +15,16 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import TimeoutError as TooLate
 from redis.retry import Retry
-from redis.sentinel import MasterNotFoundError, Sentinel
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
 from farpool_common.service import Service, parse_service
 
 ASK_SECONDS = 1.0
 """How long one sentinel may take to answer: the others wait to be asked (guess)."""
+
+
+LOOK_SECONDS, LOOK_AGAIN_SECONDS = 1.0, 10.0
+"""How old our knowledge of the primary may be; and when no sentinel tells, how long its server is used on (guesses)."""
 
 
 class UnknownServiceError(MasterNotFoundError):
@@ -86,6 +95,36 @@ def _place(sentinel: Redis) -> str:
     return f"{known['host']}:{known['port']}"
 
 
+class ServicePool(SentinelConnectionPool):
+    """redis-py's, that drops its connections when the sentinels name another primary."""
+
+    _look_at = 0.0
+
+    def get_connection(self, *args: Any, **options: Any) -> Any:
+        """A connection to a server that was the primary a second ago."""
+        self.look()
+        return super().get_connection(*args, **options)
+
+    def look(self) -> tuple[str, int] | None:
+        """Where the primary is; None where that was never known.  redis-py drops idle connections elsewhere,
+        and others when they are given back."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            try:
+                self.get_master_address()  # type: ignore[no-untyped-call]
+            except (Unreachable, TooLate):
+                self._look_at = time.monotonic() + LOOK_AGAIN_SECONDS
+        found: tuple[str, int] | None = self.master_address
+        return found
+
+
+def primary_of(client: Redis) -> tuple[str, int] | None:
+    """Where sentinels say that the server of this client is; None where there are no sentinels."""
+    pool: Any = client.connection_pool
+    return pool.look() if isinstance(pool, ServicePool) else None
+
+
 def service_client(url: str, **options: Any) -> Redis:
     """A client of a service's primary.  Options in the URL win, as with `Redis.from_url`."""
     service = parse_service(url)
@@ -93,8 +132,7 @@ def service_client(url: str, **options: Any) -> Redis:
     said.pop("host")
     is_tls = said.pop("connection_class", None) is SSLConnection
     known = {**options, **said, "ssl": is_tls, "redis_connect_func": _greet}
-    client: Redis = Sentinels(service).master_for(service.name, **known)  # type: ignore[no-untyped-call]
-    return client
+    return Redis.from_pool(ServicePool(service.name, Sentinels(service), **known))  # type: ignore[no-untyped-call]
 
 
 def _greet(connection: Any) -> None:
