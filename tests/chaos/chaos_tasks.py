@@ -22,7 +22,7 @@ def work(journal: str, key: str, seconds: float) -> str:
     return f"{key} done"
 
 
-def stamped(journal: str, key: str, seconds: float) -> str:
+def stamped(journal: str, key: str, seconds: float, ballast: bytes = b"") -> str:
     """The same, with a sign of life every 20 ms: it shows until when a run went on that was killed."""
     note(journal, key, "begin")
     until = time.monotonic() + seconds

@@ -23,6 +23,9 @@ PATIENT = {"FARPOOL_LEASE_SECONDS": "6", "FARPOOL_GRACE_SECONDS": "1"}
 """For links on which a packet that was lost three times running comes 1.4 s late: that is under LEASE, and no fault
 of the protocol.  The design wants round trips below a sixth of the lease."""
 
+BALLAST_BYTES = 5000
+"""What each task carries over slow links: a fifth of a second."""
+
 SERVING_SECONDS = 30.0
 """By then a daemon serves again after a cut: reconnecting takes 5 s, and pauses between tries 5 s at most."""
 
@@ -117,8 +120,8 @@ def host_vanishes(world: NetworkWorld) -> None:
 
 
 def slow_links(world: NetworkWorld) -> None:
-    """200 kbit/s for each host."""
-    world.environ = PATIENT
+    """200 kbit/s for each host, and as much to carry as they can for some seconds."""
+    world.environ, world.more_args = PATIENT, (world.random.randbytes(BALLAST_BYTES),)
     world.harm()
     world.start_daemons("a", "b")
     for host in world.hosts.values():

@@ -41,13 +41,15 @@ class World:
         self.verdict = Verdict(fault, seed)
         self.folder, self.journal = folder, folder / "journal"
         self.durability: Literal["memory", "replica"] = "replica" if has_replica else "memory"
+        self.task: Any = chaos_tasks.work
+        self.task_seconds = TASK_SECONDS
+        self.more_args: tuple[Any, ...] = ()
         self.build(has_replica)
         self.daemons: list[Daemon] = []
         self.futures: dict[str, concurrent.futures.Future[str]] = {}
         self.jobs: dict[str, Job] = {}
         self.others = 0
         """How many ends a scenario may bring about beyond those of the load."""
-        self.task, self.task_seconds = chaos_tasks.work, TASK_SECONDS
         self.harm_at = time.monotonic()
         self._executor: Executor | None = None
 
@@ -96,7 +98,7 @@ class World:
             for _ in range(count):
                 key = f"t{len(self.futures) + len(self.jobs)}"
                 seconds = self.random.uniform(*self.task_seconds)
-                call = (self.task, str(self.journal), key, seconds)
+                call = (self.task, str(self.journal), key, seconds, *self.more_args)
                 if self.random.random() >= jobs:
                     self.futures[key] = self.executor.submit(*call)
                 else:
