@@ -36,7 +36,7 @@ class NetworkWorld(World):
     network: Network
 
     def build(self, has_replica: bool) -> None:
-        self.network, self.environ = Network(), {}
+        self.network, self.environ, self.ballast = Network(), dict[str, str](), b""
         self.hosts: dict[str, Host] = {}
         try:
             self.server_host = self.network.host()
@@ -45,7 +45,11 @@ class NetworkWorld(World):
             self.network.close()
             raise
         self.url = f"redis://{self.server_host.address}:{PORT}/0"
-        self.task = chaos_tasks.stamped
+
+    def call(self) -> tuple[Any, ...]:
+        if self.ballast:
+            return chaos_tasks.laden, self.ballast, str(self.journal)
+        return chaos_tasks.stamped, str(self.journal)
 
     def clear(self) -> None:
         self.server.kill()
@@ -122,7 +126,7 @@ def host_vanishes(world: NetworkWorld) -> None:
 
 def slow_links(world: NetworkWorld) -> None:
     """200 kbit/s for each host, and as much to carry as they can for some seconds."""
-    world.environ, world.more_args = PATIENT, (world.random.randbytes(BALLAST_BYTES),)
+    world.environ, world.ballast = PATIENT, world.random.randbytes(BALLAST_BYTES)
     world.harm()
     world.start_daemons("a", "b")
     for host in world.hosts.values():

@@ -41,9 +41,7 @@ class World:
         self.verdict = Verdict(fault, seed)
         self.folder, self.journal = folder, folder / "journal"
         self.durability: Literal["memory", "replica"] = "replica" if has_replica else "memory"
-        self.task: Any = chaos_tasks.work
         self.task_seconds = TASK_SECONDS
-        self.more_args: tuple[Any, ...] = ()
         self.build(has_replica)
         self.daemons: list[Daemon] = []
         self.futures: dict[str, concurrent.futures.Future[str]] = {}
@@ -98,11 +96,14 @@ class World:
             for _ in range(count):
                 key = f"t{len(self.futures) + len(self.jobs)}"
                 seconds = self.random.uniform(*self.task_seconds)
-                call = (self.task, str(self.journal), key, seconds, *self.more_args)
                 if self.random.random() >= jobs:
-                    self.futures[key] = self.executor.submit(*call)
+                    self.futures[key] = self.executor.submit(*self.call(), key, seconds)
                 else:
-                    self.jobs[key] = queue.enqueue(*call, retry=retry)
+                    self.jobs[key] = queue.enqueue(*self.call(), key, seconds, retry=retry)
+
+    def call(self) -> tuple[Any, ...]:
+        """A function whose runs are noted, but for the key of the run and the seconds that it takes."""
+        return chaos_tasks.work, str(self.journal)
 
     def wait_until_running(self, count: int = 1) -> None:
         """So many tasks have begun."""
