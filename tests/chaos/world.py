@@ -10,7 +10,7 @@ from typing import Any, Literal
 import chaos_tasks
 import psutil
 from daemons import FAST, Daemon, wait_for
-from oracle import Verdict, judge_runs, runs_in
+from oracle import Verdict, judge_runs, overlaps, runs_in
 from proxy import FaultProxy
 from replicated import FailingOver
 from restartable import RestartableServer
@@ -186,3 +186,16 @@ class World:
 def orphans_of(pids: Sequence[int]) -> list[int]:
     """Those of these processes that still live."""
     return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+
+
+class StampedWorld(World):
+    """A world that sees until when a run has gone on: no task may go on in two places at once."""
+
+    def call(self) -> tuple[Any, ...]:
+        return chaos_tasks.stamped, str(self.journal)
+
+    def settle(self) -> Verdict:
+        verdict = super().settle()
+        if found := overlaps(runs_in(self.journal)):
+            verdict.notes.append(f"two runs at once of {', '.join(found)}")
+        return verdict

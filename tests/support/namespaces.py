@@ -87,7 +87,8 @@ class Network:
         self.bridge = self._name(self._number)
         self._addresses = count(2)
         self.hosts: list[Host] = []
-        run("ip", "addr", "add", f"{self._address(1)}/24", "dev", self.bridge)
+        self.address = self._address(1)
+        run("ip", "addr", "add", f"{self.address}/24", "dev", self.bridge)
         run("ip", "link", "set", self.bridge, "up")
 
     def host(self) -> Host:

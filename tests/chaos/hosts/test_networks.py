@@ -1,6 +1,7 @@
 """The network fails between real hosts; `make chaos` does every fault for every length, many times."""
 
 import pytest
+from failovers import NETWORK_FAILOVER_SCENARIOS, GuardedNetworkWorld
 from networks import NETWORK_SCENARIOS, NETWORK_WITHOUT_EXTRA_RUNS, NetworkWorld
 
 CHOSEN = (
@@ -24,3 +25,11 @@ def test_nothing_is_lost_and_nothing_runs_in_two_places_at_once(name, tmp_path, 
         assert verdict.is_good, f"{verdict}\n{world.logs()}"
         if name in NETWORK_WITHOUT_EXTRA_RUNS:
             assert verdict.extra == 0, f"{verdict}\n{world.logs()}"
+
+
+@pytest.mark.parametrize("name", NETWORK_FAILOVER_SCENARIOS)
+def test_nothing_is_lost_when_the_host_of_the_primary_is_cut_off(name, tmp_path, seed):
+    with GuardedNetworkWorld(name, seed, tmp_path) as world:
+        NETWORK_FAILOVER_SCENARIOS[name](world)
+        verdict = world.settle()
+        assert verdict.is_good, f"{verdict}\n{world.logs()}"
