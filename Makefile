@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check bench chaos model compose-test clean
+.PHONY: demo test check bench chaos model compose-test network-tools clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/farpool demo
 
-test: check
+test: check network-tools
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 check: $(VENV)/dev.stamp
@@ -24,7 +24,7 @@ bench: $(VENV)/dev.stamp
 
 # Many rounds of every fault; see docs/reliability.md.  One hour on two cores; ROUNDS=5 takes a tenth.
 ROUNDS ?= 50
-chaos: $(VENV)/dev.stamp
+chaos: $(VENV)/dev.stamp network-tools
 	$(BIN)/python tests/chaos --rounds $(ROUNDS)
 
 # The protocol, as a model: see docs/model/README.md.  Two minutes on two cores, 4 GB of memory.
@@ -32,6 +32,11 @@ model:
 	@command -v spin gcc >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq spin gcc libc6-dev; } \
 		|| { echo "this needs Spin and gcc: sudo apt-get install spin gcc libc6-dev"; exit 1; }
 	$(PYTHON) docs/model/check.py
+
+# Tests of several hosts build network namespaces, which only root may do; for others there is nothing to install.
+network-tools:
+	@test "$$(id -u)" != 0 || { command -v ip && command -v tc && command -v iptables; } >/dev/null \
+	  || { apt-get update -qq && apt-get install -y -qq --no-install-recommends iproute2 iptables; }
 
 compose-test: $(VENV)/dev.stamp
 	$(BIN)/python deploy/compose_test.py

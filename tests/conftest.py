@@ -20,6 +20,13 @@ SUPPORT = Path(__file__).parent / "support"
 sys.path.insert(0, str(SUPPORT))  # functions that tests send to workers live there
 
 
+def pytest_report_header() -> str:
+    """Whether tests of several hosts are among those that run."""
+    if os.geteuid() == 0:
+        return "several hosts: in network namespaces"
+    return "several hosts: NOT TESTED, for only root may make network namespaces (tests/chaos/hosts)"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def temporary_folder() -> Iterator[Path]:
     """A temporary folder for this test process and all that it starts, so that leftovers are ours alone.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from farpool_common.errors import SettingsError
+from farpool_common.service import is_service, parse_service
 
 DEFAULT_URL = "redis://localhost:6379/0"
 DEFAULT_PREFIX = "rq"
@@ -20,7 +21,10 @@ VARIABLES = ("FARPOOL_URL", "RQ_REDIS_URL", "REDIS_URL")
 PASSWORD_FILE = "FARPOOL_PASSWORD_FILE"
 """Names a file whose first line is the password of a URL that has none: a secret that a container mounts."""
 
-SHAPES = "redis://HOST:6379/0, rediss://USER:PASSWORD@HOST:6379/0 (TLS) or unix:///PATH/TO/SOCKET"
+SHAPES = (
+    "redis://HOST:6379/0, rediss://USER:PASSWORD@HOST:6379/0 (TLS), unix:///PATH/TO/SOCKET, or "
+    "redis+sentinel://HOST:26379,HOST:26379/SERVICE/0 (a service that sentinels know)"
+)
 HIDDEN = "***"
 
 
@@ -49,7 +53,10 @@ class Address:
 
     @property
     def place(self) -> str:
-        """`host:port`, or the path of the socket."""
+        """`host:port`, the path of the socket, or a service and its sentinels."""
+        if is_service(self.url):
+            service = parse_service(self.url)
+            return f"{service.name} by {', '.join(f'{host}:{port}' for host, port in service.sentinels)}"
         parts = urlsplit(self.url)
         if parts.scheme == "unix":
             return unquote(parts.path)
@@ -124,6 +131,8 @@ def _check(url: str, source: str) -> None:
 def _problem(url: str) -> str | None:
     if not url or not url.isprintable() or " " in url:
         return "it is empty" if not url else "it has a blank or a control character in it"
+    if is_service(url):
+        return _service_problem(url)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -138,6 +147,14 @@ def _problem(url: str) -> str | None:
     if port == 0:
         return "its port is 0"
     return _database_problem(parts)
+
+
+def _service_problem(url: str) -> str | None:
+    try:
+        parse_service(url)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _socket_problem(parts: SplitResult) -> str | None:

@@ -147,6 +147,10 @@ class ServerUnreachableError(ServerError, ConnectionError):
     """No server answers at the address."""
 
 
+class ServiceUnknownError(ServerUnreachableError):
+    """The sentinels answer, and none of them knows the service that the URL names."""
+
+
 class ServerRefusedError(ServerError, PermissionError):
     """The server wants another password or user, or denies a command we need."""
 

@@ -33,6 +33,22 @@ def work(journal: str, key: str, seconds: float) -> str:
     return f"{key} done"
 
 
+def stamped(journal: str, key: str, seconds: float) -> str:
+    """The same, with a sign of life every 20 ms: it shows until when a run went on that was killed."""
+    note(journal, key, "begin")
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        time.sleep(0.02)
+        note(journal, key, "alive")
+    note(journal, key, "end")
+    return f"{key} done"
+
+
+def laden(ballast: bytes, journal: str, key: str, seconds: float) -> str:
+    """The same, and heavy to carry."""
+    return stamped(journal, key, seconds)
+
+
 def poison(journal: str, key: str) -> None:
     """Kill whatever runs it."""
     note(journal, key, "begin")

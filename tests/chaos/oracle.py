@@ -5,19 +5,21 @@ Tasks write to a file (`chaos_tasks`); futures and jobs are what a user sees.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of one task, as it told itself; `ended` is None when it did not come to its end."""
+    """One run of one task, as it told itself; `ended` is None when it did not come to its end.  `seen`: its last
+    sign of life."""
 
     key: str
     pid: int
     begun: float
     ended: float | None
+    seen: float
 
 
 @dataclass
@@ -46,18 +48,30 @@ class Verdict:
 
 def runs_in(journal: Path) -> list[Run]:
     """All runs, in the order in which they began."""
-    begun: dict[tuple[str, int], float] = {}
+    begun: dict[tuple[str, int], Run] = {}
     runs: list[Run] = []
     for line in journal.read_text().splitlines() if journal.exists() else ():
         key, word, pid, at = line.split()
+        run = begun.pop((key, int(pid)), None)
         if word == "begin":
-            if (before := begun.pop((key, int(pid)), None)) is not None:
-                runs.append(Run(key, int(pid), before, None))
-            begun[key, int(pid)] = float(at)
+            runs += [run] if run is not None else []
+            begun[key, int(pid)] = Run(key, int(pid), float(at), None, float(at))
+        elif word == "alive":
+            assert run is not None, line
+            begun[key, int(pid)] = replace(run, seen=float(at))
         else:
-            runs.append(Run(key, int(pid), begun.pop((key, int(pid))), float(at)))
-    runs += [Run(key, pid, at, None) for (key, pid), at in begun.items()]
-    return sorted(runs, key=lambda run: run.begun)
+            assert run is not None, line
+            runs.append(replace(run, ended=float(at), seen=float(at)))
+    return sorted([*runs, *begun.values()], key=lambda run: run.begun)
+
+
+def overlaps(runs: Iterable[Run]) -> list[str]:
+    """Tasks of which two runs went on at the same moment, with the seconds that both did."""
+    by_key: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        by_key[run.key].append(run)
+    pairs = [pair for found in by_key.values() for pair in pairwise(found)]
+    return [f"{a.key}: {a.seen - b.begun:.2f} s" for a, b in pairs if b.begun < a.seen]
 
 
 def judge_runs(verdict: Verdict, runs: Iterable[Run], harm_at: float) -> None:

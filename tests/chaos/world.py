@@ -3,14 +3,14 @@
 import concurrent.futures
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import chaos_tasks
 import psutil
 from daemons import FAST, Daemon, wait_for
-from oracle import Verdict, judge_runs, runs_in
+from oracle import Verdict, judge_runs, overlaps, runs_in
 from proxy import FaultProxy
 from replicated import FailingOver
 from restartable import RestartableServer
@@ -40,9 +40,9 @@ class World:
         self.random = random.Random(seed)
         self.verdict = Verdict(fault, seed)
         self.folder, self.journal = folder, folder / "journal"
-        self.server: Any = FailingOver(folder) if has_replica else RestartableServer(folder)
         self.durability: Literal["memory", "replica"] = "replica" if has_replica else "memory"
-        self.proxy, self._others = FaultProxy(str(self.server.socket)), list[FaultProxy]()
+        self.task_seconds = TASK_SECONDS
+        self.build(has_replica)
         self.daemons: list[Daemon] = []
         self.futures: dict[str, concurrent.futures.Future[str]] = {}
         self.jobs: dict[str, Job] = {}
@@ -54,19 +54,33 @@ class World:
 
     # --- what stands ------------------------------------------------------------------------------
 
+    def build(self, has_replica: bool) -> None:
+        """The server, and `url`, where daemons and producers find it.  Other worlds have another way to it."""
+        self.server: Any = FailingOver(self.folder) if has_replica else RestartableServer(self.folder)
+        self.proxy, self._others = FaultProxy(str(self.server.socket)), list[FaultProxy]()
+        self.url = self.proxy.url
+
     def another_proxy(self) -> FaultProxy:
         """One more, for daemons that are harmed alone."""
         self._others.append(FaultProxy(str(self.server.socket)))
         return self._others[-1]
 
-    def start_daemons(
-        self, *names: str, slots: int = 1, through: FaultProxy | None = None, **environ: str
-    ) -> list[Daemon]:
-        """Daemons that talk to the server through the proxy, or through one of their own."""
-        url = (through or self.proxy).url
+    def clear(self) -> None:
+        """Remove what `build` has made."""
+        for proxy in (self.proxy, *self._others):
+            proxy.close()
+        if self.server.process.poll() is None:
+            self.server.kill()
+
+    def new_daemon(self, name: str, *options: str, url: str | None = None, **environ: str) -> Daemon:
+        """A daemon of this world; `url`: another way to the server."""
+        return Daemon(url or self.url, name, self.folder / f"{name}.log", *options, **environ)
+
+    def start_daemons(self, *names: str, slots: int = 1, url: str | None = None, **environ: str) -> list[Daemon]:
+        """Daemons, waited for until they have their leases."""
         options = ("-c", str(slots), "-P", str(HERE), "--accept", "msgpack", "--allow", "chaos_tasks")
         options += ("--durability", self.durability)
-        started = [Daemon(url, name, self.folder / f"{name}.log", *options, **environ) for name in names]
+        started = [self.new_daemon(name, *options, url=url, **environ) for name in names]
         self.daemons += started
         for daemon in started:
             with connect(self.server.url) as client:
@@ -79,9 +93,9 @@ class World:
 
     @property
     def executor(self) -> Executor:
-        """The producer: through the proxy, too."""
+        """The producer."""
         if self._executor is None:
-            self._executor = Executor(self.proxy.url, durability=self.durability)
+            self._executor = Executor(self.url, durability=self.durability)
         return self._executor
 
     # --- the load ---------------------------------------------------------------------------------
@@ -92,13 +106,13 @@ class World:
             queue = Queue(connection=client, serializer=Serializer)
             for _ in range(count):
                 key = f"t{len(self.futures) + len(self.jobs)}"
-                seconds = self.random.uniform(*TASK_SECONDS)
+                seconds = self.random.uniform(*self.task_seconds)
                 if self.random.random() >= jobs:
                     self.futures[key] = self.executor.submit(*self.call(), key, seconds)
                 else:
                     self.jobs[key] = queue.enqueue(*self.call(), key, seconds, retry=retry)
 
-    def call(self) -> tuple[Callable[..., str], str]:
+    def call(self) -> tuple[Any, ...]:
         """A function whose runs are noted, but for the key of the run and the seconds that it takes."""
         return chaos_tasks.work, str(self.journal)
 
@@ -183,12 +197,22 @@ class World:
             daemon.close()
         if self._executor is not None:
             self._executor.shutdown(wait=self._is_settled and not self.verdict.lost, cancel_futures=True)
-        for proxy in (self.proxy, *self._others):
-            proxy.close()
-        if self.server.process.poll() is None:
-            self.server.kill()
+        self.clear()
 
 
 def orphans_of(pids: Sequence[int]) -> list[int]:
     """Those of these processes that still live."""
     return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+
+
+class StampedWorld(World):
+    """A world that sees until when a run has gone on: no task may go on in two places at once."""
+
+    def call(self) -> tuple[Any, ...]:
+        return chaos_tasks.stamped, str(self.journal)
+
+    def settle(self) -> Verdict:
+        verdict = super().settle()
+        if found := overlaps(runs_in(self.journal)):
+            verdict.notes.append(f"two runs at once of {', '.join(found)}")
+        return verdict

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,11 +21,25 @@ FAST = {"FARPOOL_LEASE_SECONDS": "1.5", "FARPOOL_GRACE_SECONDS": "0.5", "FARPOOL
 
 
 class Daemon:
-    """`farpool worker` in a process of its own, its log in a file."""
+    """`farpool worker` in a process of its own, its log in a file.  `launcher`: a command that turns into another."""
 
-    def __init__(self, url: str, name: str, log: Path, *options: str, **environ: str) -> None:
+    def __init__(
+        self, url: str, name: str, log: Path, *options: str, launcher: Sequence[str] = (), **environ: str
+    ) -> None:
         self.name, self.url, self.log = name, url, log
-        command = [sys.executable, "-m", "farpool_worker", "-u", url, "-n", name, "-P", str(SUPPORT), *options]
+        command = [
+            *launcher,
+            sys.executable,
+            "-m",
+            "farpool_worker",
+            "-u",
+            url,
+            "-n",
+            name,
+            "-P",
+            str(SUPPORT),
+            *options,
+        ]
         with log.open("wb") as file:
             self.process = subprocess.Popen(
                 command, cwd=SUPPORT, env=os.environ | FAST | environ, stdin=subprocess.DEVNULL, stderr=file

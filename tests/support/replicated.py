@@ -2,7 +2,7 @@
 
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,16 +16,32 @@ NO_PATH = "/nonexistent"
 
 
 class Node:
-    """One server on a unix socket, with a port for its replicas."""
+    """One server on a unix socket, with a port for its replicas.  `launcher`: a command that turns into another."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, launcher: Sequence[str] = (), address: str = "127.0.0.1") -> None:
         folder.mkdir()
+        self.address = address
         self.socket, self.url = folder / "s", f"unix://{folder / 's'}"
-        self.port = _free_port()
-        command = [str(find_server_binary(path=NO_PATH)), "--dir", str(folder), "--port", str(self.port), "--save", ""]
-        command += ["--unixsocket", str(self.socket), "--repl-diskless-sync-delay", "0", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self.port = free_port()
+        command = [*launcher, str(find_server_binary(path=NO_PATH)), "--dir", str(folder), "--port", str(self.port)]
+        command += [
+            "--save",
+            "",
+            "--protected-mode",
+            "no",
+            "--unixsocket",
+            str(self.socket),
+            "--repl-diskless-sync-delay",
+            "0",
+            *options,
+        ]
+        self._command = command
         self.client = redis.Redis(unix_socket_path=str(self.socket))
+        self.start()
+
+    def start(self) -> None:
+        """At the beginning, and after `kill`: with what its append-only file holds, if it has one."""
+        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         wait_for(self._answers)
 
     def _answers(self) -> bool:
@@ -36,7 +52,7 @@ class Node:
 
     def follow(self, primary: "Node") -> None:
         """Become its replica; returns when all is copied."""
-        self.client.replicaof("127.0.0.1", primary.port)
+        self.client.replicaof(primary.address, primary.port)
         wait_for(lambda: self.client.info("replication").get("master_link_status") == "up", seconds=60)
 
     def promote(self) -> None:
@@ -49,7 +65,7 @@ class Node:
         self.client.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port

@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,16 +14,31 @@ from farpool.embedded import find_server_binary
 
 
 class RestartableServer:
-    """A server with an append-only file that can be killed and started again."""
+    """A server with an append-only file that can be killed and started again.
 
-    def __init__(self, folder: Path) -> None:
+    `launcher`: a command that turns into another.  `port`: 0 for none; with one, it listens to any network.
+    """
+
+    def __init__(self, folder: Path, launcher: Sequence[str] = (), port: int = 0) -> None:
         self.folder, self.socket = folder, folder / "s"
+        self._launcher, self._port = launcher, port
         self.url = f"unix://{self.socket}"
         self.start()
 
     def start(self) -> None:
-        options = ["--port", "0", "--unixsocket", str(self.socket), "--appendonly", "yes", "--appendfsync", "everysec"]
-        command = [str(find_server_binary()), "--dir", str(self.folder), "--save", "", *options]
+        options = [
+            "--port",
+            str(self._port),
+            "--protected-mode",
+            "no",
+            "--unixsocket",
+            str(self.socket),
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "everysec",
+        ]
+        command = [*self._launcher, str(find_server_binary()), "--dir", str(self.folder), "--save", "", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         wait_for(self.answers)
 

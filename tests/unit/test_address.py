@@ -4,6 +4,7 @@ import pytest
 
 from farpool_common.address import Address, find_address, prefix_from, socket_url
 from farpool_common.errors import SettingsError
+from farpool_common.service import parse_service
 
 ALL = {
     "FARPOOL_URL": "redis://farpool:1/0",
@@ -43,6 +44,11 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("redis://[::1]:6379/0", "redis://[::1]:6379/0"),
         ("unix://ann:s3cret@/run/redis.sock?db=2", "unix://ann:***@/run/redis.sock?db=2"),
         ("unix:///run/redis.sock?password=s3cret", "unix:///run/redis.sock?password=***"),
+        (
+            "redis+sentinel://ann:s3cret@a:26379,b:26380/main/1?sentinel_username=bo&sentinel_password=s3cret",
+            "redis+sentinel://ann:***@a:26379,b:26380/main/1?sentinel_username=bo&sentinel_password=***",
+        ),
+        ("rediss+sentinel://a/main", "rediss+sentinel://a/main"),
         ("rediss://host?ssl_keyfile_password=s3cret", "rediss://host?ssl_keyfile_password=***"),
     ],
 )
@@ -59,6 +65,7 @@ def test_what_is_shown_has_no_password(url: str, masked: str) -> None:
         ("redis://host", "host:6379"),
         ("redis:///1", "localhost:6379"),
         ("unix:///run/my%20redis.sock", "/run/my redis.sock"),
+        ("redis+sentinel://:pw@a,b:5/main", "main by a:26379, b:5"),
     ],
 )
 def test_the_place_is_host_and_port_or_the_socket(url: str, place: str) -> None:
@@ -83,6 +90,16 @@ def test_the_place_is_host_and_port_or_the_socket(url: str, place: str) -> None:
         "unix://",
         "unix:///",
         "redis://[::1",
+        "redis+sentinel://s3cret",
+        "redis+sentinel://:s3cret@/main",
+        "redis+sentinel://:s3cret@a:x/main",
+        "redis+sentinel://:s3cret@a:99999/main",
+        "redis+sentinel://:s3cret@a,,b/main",
+        "redis+sentinel://:s3cret@a/ma*in",
+        "redis+sentinel://:s3cret@a/main/jobs",
+        "redis+sentinel://:s3cret#1@a/main",
+        "redis+sentinel://:s3cret/1@a/main",
+        "redis+sentinel://:s3cret[@a/main",
     ],
 )
 def test_a_wrong_url_is_refused_with_the_right_shapes_and_without_secrets(url: str) -> None:
@@ -123,6 +140,7 @@ def test_another_prefix_is_refused(prefix: str) -> None:
         ("redis://me@host/1", "redis://me:p%2F%40%3Aw@host/1"),
         ("redis://me:own@host/1", "redis://me:own@host/1"),
         ("unix:///run/s", "unix://:p%2F%40%3Aw@/run/s"),
+        ("redis+sentinel://a,b:1/main", "redis+sentinel://:p%2F%40%3Aw@a,b:1/main"),
     ],
 )
 def test_a_password_file_completes_a_url_that_has_no_password(tmp_path, url, expected):
@@ -140,3 +158,11 @@ def test_a_password_file_that_cannot_be_used_is_named(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(SettingsError, match="FARPOOL_PASSWORD_FILE"):
         find_address("redis://host", {"FARPOOL_PASSWORD_FILE": str(path)})
+
+
+def test_a_service_is_told_by_its_sentinels_its_name_and_what_its_servers_want():
+    service = parse_service("rediss+sentinel://u:p%40@a,[::1]:5/my.main-1/3?ssl_cert_reqs=none&sentinel_password=s%26")
+    assert service.sentinels == (("a", 26379), ("::1", 5))
+    assert (service.name, service.sentinel_login) == ("my.main-1", (None, "s&"))
+    assert service.server_url == "rediss://u:p%40@localhost/3?ssl_cert_reqs=none"
+    assert "p%40" not in repr(service)

@@ -37,7 +37,10 @@ class Claimer:
         return [bell for bell in self._doorbells if bell.is_armed]
 
     def hear(self, ready: Iterable[Any], now: float) -> None:
-        """Read the doorbells that rang.  A silence longer than the server's own time limit is an outage."""
+        """Read the doorbells that rang.  A silence longer than the server's own time limit is an outage.
+
+        So is another primary: whoever waits at the old one hears of nothing.
+        """
         for bell in ready:
             if isinstance(bell, Doorbell):
                 moved = self._answer(bell, now)
@@ -46,6 +49,8 @@ class Claimer:
                     self._may_have_more = True
         if any(bell.is_armed and now >= self._silent_at(bell) for bell in self._doorbells):
             raise ServerUnreachableError("a doorbell's connection is silent: the server is gone, or was paused")
+        if any(bell.is_armed and bell.is_elsewhere for bell in self._doorbells):
+            raise ServerUnreachableError("the sentinels name another primary: its connections are made anew")
 
     def _answer(self, bell: Doorbell, now: float) -> str | None:
         """What one doorbell says.  An error that is about its queue alone leaves the others as they are."""

@@ -55,6 +55,8 @@ class Lease:
         self._lost: deque[str] = deque()
         self._unknown: frozenset[str] = frozenset()
         self._missing: frozenset[str] = frozenset()
+        self._primary: tuple[str, int] | None = None
+        self._moved_at = time.monotonic()
         self._renewed_rq_at = time.monotonic()
         self._sweep_at = time.monotonic() + random.uniform(0, times.sweep)
 
@@ -63,14 +65,15 @@ class Lease:
         return [self._lost.popleft() for _ in range(len(self._lost))]
 
     def run(self, stop: threading.Event) -> None:
-        """The thread: beat three times per lease, sweep now and then, ride out outages."""
+        """The thread: beat three times per lease, counted from sending, sweep now and then, ride out outages."""
         backoff = Backoff()
         while not stop.is_set():
             try:
+                next_at = time.monotonic() + self._times.lease / 3
                 self.beat()
                 self._sweep_if_due()
                 backoff.reset()
-                stop.wait(self._times.lease / 3)
+                stop.wait(max(0.0, next_at - time.monotonic()))
             except ServerError as error:
                 log.warning("heartbeat: %s", error)
                 # Other daemons were cut off too: let them renew before we call them dead.
@@ -99,10 +102,18 @@ class Lease:
         # After a silence what is gone is gone: nothing has run here since, so nothing was just ending.
         jobs = set() if was_silent else {task.member for task in tasks if task.reply is None}
         self._note_lost(beat.lost, jobs)
-        self._deadline.extend(sent_at, self._times.lease)
-        if was_silent:
-            self._on_lost()  # what waits may run again
+        # Late, it leaves so little that what began now would be killed again; the next beat follows at once.
+        is_late = self._deadline.now() - sent_at > self._times.lease / 3
+        if not (was_silent and is_late):
+            self._deadline.extend(sent_at, self._times.lease)
+        self._note_move(now)
+        if was_silent or now - self._moved_at < 2 * self._times.lease:
+            self._on_lost()  # what waits may run again; doorbells that wait at a primary of the past are looked at
         self._disown(beat.held)
+
+    def _note_move(self, now: float) -> None:
+        if self._broker.primary != self._primary:
+            self._primary, self._moved_at = self._broker.primary, now
 
     def _note_lost(self, lost: frozenset[str], jobs: set[str]) -> None:
         """Tell of what was taken away; of RQ's jobs at the second beat, for RQ's own code may just end one."""

@@ -1,7 +1,7 @@
 """The only door to Redis: one script per transition, errors translated, decisions left to callers."""
 
 from farpool_common.broker.balance import Balance, balance
-from farpool_common.broker.connection import connect, masked
+from farpool_common.broker.connection import client_of, connect, masked
 from farpool_common.broker.doorbell import Doorbell
 from farpool_common.broker.durability import Durability
 from farpool_common.broker.hosts import Host, live_hosts
@@ -40,6 +40,7 @@ __all__ = [
     "Written",
     "balance",
     "check_server",
+    "client_of",
     "connect",
     "deregister",
     "is_taken",

@@ -13,7 +13,9 @@ from redis.retry import Retry
 from farpool_common.address import Address
 from farpool_common.broker.durability import MARK_SECONDS, Durability
 from farpool_common.broker.outages import translated
+from farpool_common.broker.sentinels import service_client
 from farpool_common.errors import SettingsError
+from farpool_common.service import is_service
 
 _COPIED_BYTES = 6000
 """Arguments up to this size are joined into one buffer before they are sent; redis-py's own default."""
@@ -33,15 +35,20 @@ def connect(url: str, *, timeout: float = TIMEOUT_SECONDS, bulk: bool = False) -
         options["socket_keepalive"] = True
     if bulk:
         options["command_packer"] = PythonRespSerializer(_COPIED_BYTES, _encoded)
+    return client_of(
+        url,
+        protocol=2,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        retry=Retry(NoBackoff(), 0),
+        **options,
+    )
+
+
+def client_of(url: str, **options: Any) -> redis.Redis:
+    """redis-py's client of a server, or of the primary that sentinels name, with redis-py's options."""
     try:
-        return redis.Redis.from_url(
-            url,
-            protocol=2,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),
-            **options,
-        )
+        return service_client(url, **options) if is_service(url) else redis.Redis.from_url(url, **options)
     except (ValueError, TypeError) as error:
         raise SettingsError(f"{masked(url)} is no address of a server: {error}") from error
 

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from farpool_common.broker.connection import as_it_is
 from farpool_common.broker.outages import translated
+from farpool_common.broker.sentinels import primary_of
 from farpool_common.keys import Keys
 
 WAIT_SECONDS = 20
@@ -23,7 +24,7 @@ class Doorbell:
 
     def __init__(self, client: redis.Redis, keys: Keys, queue: str, place: str) -> None:
         self.queue = queue
-        self._pool, self._keys, self._place = client.connection_pool, keys, place
+        self._client, self._keys, self._place = client, keys, place
         self._connection: Any = None
         self._client_id = 0
         self.is_armed = False
@@ -39,13 +40,21 @@ class Doorbell:
         with translated(self._place), self._closing_on_error():
             if self._connection is None:
                 # Not by the pool's make_connection: that counts, and refuses after a hundred reconnects.
-                self._connection = self._pool.connection_class(**self._pool.connection_kwargs)
+                pool = self._client.connection_pool
+                self._connection = pool.connection_class(**pool.connection_kwargs)
                 self._connection.connect()
                 self._connection.send_command("CLIENT", "ID")
                 self._client_id = self._connection.read_response()
             queue, aside = self._keys.queue(self.queue), self._keys.doorbell(self.queue)
             self._connection.send_command("BLMOVE", queue, aside, "LEFT", "RIGHT", WAIT_SECONDS)
             self.is_armed, self.armed_at = True, now
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it waits at a server that is no longer the one that our clients speak to."""
+        primary = primary_of(self._client)
+        known = self._connection
+        return primary is not None and known is not None and (known.host, known.port) != primary
 
     def answer(self) -> str | None:
         """Read the answer that has arrived: the id that was moved, as it is, or None.  Raises an outage."""

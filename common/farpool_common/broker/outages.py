@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import redis.exceptions as client_errors
 
+from farpool_common.broker.sentinels import UnknownServiceError
 from farpool_common.errors import (
     FarpoolError,
     LoginRefusedError,
@@ -12,6 +13,7 @@ from farpool_common.errors import (
     ServerError,
     ServerRefusedError,
     ServerUnreachableError,
+    ServiceUnknownError,
     SpoiledKeyError,
 )
 
@@ -39,6 +41,7 @@ _BUSY = (
     "CLUSTERDOWN",
     "MASTERDOWN",
     "NOREPLICAS",
+    "UNBLOCKED",
 )
 _LOGIN_KINDS = (client_errors.AuthenticationError, client_errors.AuthenticationWrongNumberOfArgsError)
 _LOGIN = ("NOAUTH", "WRONGPASS", "ERR AUTH", "ERR INVALID PASSWORD", "INVALID USERNAME-PASSWORD")
@@ -58,6 +61,8 @@ def as_farpool_error(error: Exception, place: str) -> FarpoolError:
         return ServerRefusedError(f"{place} refuses us: {text}. Check the user and password in the URL.")
     if isinstance(error, _BUSY_KINDS) or upper.startswith(_BUSY):
         return ServerBusyError(f"{place} takes no writes now: {text}")
+    if isinstance(error, UnknownServiceError):
+        return ServiceUnknownError(f"{place}: {text}. Check the name in the URL against SENTINEL MASTERS.")
     if isinstance(error, (client_errors.ConnectionError, client_errors.TimeoutError, OSError)):
         return ServerUnreachableError(f"no answer from {place}: {text}")
     if "WRONGTYPE OPERATION" in upper:  # within the text, where it was one of several commands

@@ -15,6 +15,7 @@ from farpool_common.broker.doorbell import Doorbell
 from farpool_common.broker.durability import Durability
 from farpool_common.broker.outages import translated
 from farpool_common.broker.payloads import Payloads
+from farpool_common.broker.sentinels import primary_of
 from farpool_common.broker.server import check_server
 from farpool_common.broker.values import Beat, Claimed, Delivery, Finish, JobEnd, Recovered, Written
 from farpool_common.keys import Keys
@@ -66,6 +67,11 @@ class WorkerBroker:
         found = check_server(self.client, self.place, allow_eviction=allow_eviction)
         self._durability.check_possible(self.client, self.place)
         return found
+
+    @property
+    def primary(self) -> tuple[str, int] | None:
+        """Which server sentinels name, by a look that is a second old at most; None where there are none."""
+        return primary_of(self.client)
 
     def doorbells(self) -> list[Doorbell]:
         """One doorbell per queue, in the order of their priority."""

@@ -115,7 +115,7 @@ def ended_at_each_step(world: World) -> None:
     command, harm, number = STEPS[world.verdict.seed % len(STEPS)]
     print(f"{number.name} at {command}, {harm.name}")
     own = world.another_proxy()
-    (first,) = world.start_daemons("a", through=own)
+    (first,) = world.start_daemons("a", url=own.url)
     latest = 1 if command in ("BLMOVE", "release") else 3  # the next doorbell may not ring for a while
     rule = Rule(command, harm, first=world.random.randint(1, latest), seconds=0.05)
     rule.strike = lambda: first.process.send_signal(number)

@@ -4,9 +4,10 @@ from multiprocessing.connection import wait
 
 import pytest
 import redis
+from replicated import replicated
 
 from farpool.embedded import Server
-from farpool_common.broker import WorkerBroker
+from farpool_common.broker import OUTAGES, WorkerBroker
 from farpool_common.errors import ServerError
 from farpool_worker.claimer import SPOILED_SECONDS, Claimer
 
@@ -24,6 +25,19 @@ def broker(server: Server):
 def enqueue(client: redis.Redis, queue: str, task_id: str) -> None:
     client.hset(f"rq:job:{task_id}", mapping={"data": b"\x94", "origin": queue, "status": "queued"})
     client.rpush(f"rq:queue:{queue}", task_id)
+
+
+def test_a_primary_that_becomes_a_replica_is_an_outage_for_who_waits_there_and_not_a_spoiled_queue(tmp_path):
+    with replicated(tmp_path) as (primary, replica):
+        broker = WorkerBroker(primary.url, "a", ["default"])
+        (bell,) = broker.doorbells()
+        bell.arm()
+        replica.promote()
+        primary.client.replicaof("127.0.0.1", replica.port)
+        assert wait([bell], 5) == [bell]
+        with pytest.raises(OUTAGES):
+            bell.answer()
+        broker.close()
 
 
 def test_a_daemon_still_hears_its_queue_after_more_outages_than_a_pool_has_connections(broker, client):

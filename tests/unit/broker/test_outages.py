@@ -24,6 +24,7 @@ TABLE = [
     (client_errors.ClusterDownError("The cluster is down"), ServerBusyError),
     (client_errors.MasterDownError("Link with MASTER is down"), ServerBusyError),
     (client_errors.ResponseError("NOREPLICAS Not enough good replicas to write."), ServerBusyError),
+    (client_errors.ResponseError("UNBLOCKED force unblock from blocking operation"), ServerBusyError),
     (client_errors.AuthenticationError("Authentication required."), LoginRefusedError),
     (client_errors.ResponseError("WRONGPASS invalid username-password pair"), LoginRefusedError),
     (client_errors.ResponseError("Protocol error: unauthenticated multibulk length"), LoginRefusedError),

@@ -21,6 +21,7 @@ from rq.timeouts import JobTimeoutException
 from rq.utils import now
 from rq.worker_registration import clean_worker_registry
 
+from farpool_common.broker import client_of
 from farpool_common.formats import Format, decompressed
 from farpool_common.preparing import Preparer
 from farpool_worker.job_data import Call, check_accepted
@@ -170,7 +171,7 @@ class Errands:
         """Outages are waited out where a job has run and its end must be told; else the slot is of better use."""
         tries = -1 if waits_out_outages else 0
         patience = ConnectionRetry(ExponentialWithJitterBackoff(cap=1.0, base=0.05), tries)
-        return Redis.from_url(
+        return client_of(
             self._options.url,
             retry=patience,
             retry_on_error=list(OUTAGES),
