@@ -2,13 +2,10 @@
 
 import contextlib
 import io
-import tempfile
 import time
-from pathlib import Path
 
 from faults import FAULTS
 from oracle import Verdict
-from world import World
 
 
 def run(name: str, seed: int) -> tuple[Verdict, str]:
@@ -23,10 +20,7 @@ def run(name: str, seed: int) -> tuple[Verdict, str]:
 
 def _judged(name: str, seed: int) -> Verdict:
     fault = FAULTS[name]
-    with (
-        tempfile.TemporaryDirectory(prefix="fp") as folder,
-        World(name, seed, Path(folder), has_replica=fault.has_replica) as world,
-    ):
+    with fault.new_world(name, seed) as world:
         try:
             fault.harm(world)
             verdict = world.settle()

@@ -2,13 +2,13 @@
 
 import pytest
 from faults import TOP
-from world import PROMISE, World
+from world import PROMISE
 
 
 @pytest.mark.parametrize("name", TOP)
-def test_nothing_is_lost_and_nothing_ends_twice(name, tmp_path, seed):
+def test_nothing_is_lost_and_nothing_ends_twice(name, seed):
     fault = TOP[name]
-    with World(name, seed, tmp_path, has_replica=fault.has_replica) as world:
+    with fault.new_world(name, seed) as world:
         fault.harm(world)
         verdict = world.settle()
         assert fault.is_survived(verdict), f"{verdict}\n{world.logs()}"

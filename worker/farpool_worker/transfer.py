@@ -112,7 +112,7 @@ class Transfer:
         if sum(part.nbytes for part in parts) > CHECKED_BYTES:
             try:
                 self._payloads.check_there(parts)
-            except OUTAGES:
+            except WAITED_OUT:
                 raise
             except FarpoolError as error:
                 return Fetched(held, (), error)

@@ -1,5 +1,10 @@
 """All faults, by name.  The rows are those of docs/reliability.md."""
 
+import os
+
+from failovers import FAILOVER_SCENARIOS, NETWORK_FAILOVER_SCENARIOS, GuardedNetworkWorld, GuardedWorld
+from networks import NETWORK_SCENARIOS, NETWORK_WITHOUT_EXTRA_RUNS, NetworkWorld
+
 from faults import messages, processes, records, servers, soak, tasks
 from faults.fault import Fault
 
@@ -28,6 +33,15 @@ FAULTS: dict[str, Fault] = {
     "junk": Fault(records.junk, is_top=True, may_rerun=False),
     "soak": Fault(soak.soak, is_once=True),
 }
+
+FAULTS |= {name: Fault(harm, world=GuardedWorld) for name, harm in FAILOVER_SCENARIOS.items()}
+
+if os.geteuid() == 0:  # network namespaces are for root alone
+    FAULTS |= {
+        name: Fault(harm, world=NetworkWorld, may_rerun=name not in NETWORK_WITHOUT_EXTRA_RUNS)
+        for name, harm in NETWORK_SCENARIOS.items()
+    }
+    FAULTS |= {name: Fault(harm, world=GuardedNetworkWorld) for name, harm in NETWORK_FAILOVER_SCENARIOS.items()}
 
 TOP = {name: fault for name, fault in FAULTS.items() if fault.is_top}
 """Those that matter most: one round of each is part of `make test`."""

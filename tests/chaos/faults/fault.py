@@ -1,7 +1,11 @@
 """What a fault is: one kind of harm to a world under load, at times drawn from its seed."""
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from oracle import Verdict
 from world import World
@@ -10,13 +14,23 @@ from world import World
 @dataclass(frozen=True)
 class Fault:
     """`may_rerun`: whether something that had begun is lost there, so that it has to run again.  `is_once`: one round
-    is long enough."""
+    is long enough.  `world`: where it happens."""
 
-    harm: Callable[[World], None]
+    harm: Callable[[Any], None]
     is_top: bool = False
     may_rerun: bool = True
     has_replica: bool = False
     is_once: bool = False
+    world: type[World] = World
+
+    @contextmanager
+    def new_world(self, name: str, seed: int) -> Iterator[World]:
+        """A world in a folder of its own; the path is short, because sockets lie in it."""
+        with (
+            tempfile.TemporaryDirectory(prefix="fp") as folder,
+            self.world(name, seed, Path(folder), has_replica=self.has_replica) as world,
+        ):
+            yield world
 
     def is_survived(self, verdict: Verdict) -> bool:
         """Nothing lost, nothing twice, and nothing run again without need."""
