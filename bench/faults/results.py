@@ -1,0 +1,43 @@
+"""What was measured, kept as one JSON file per system, so that one column or one cell can be measured anew."""
+
+import datetime
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.faults.environments import versions
+from bench.faults.rounds import Round
+from bench.faults.systems import System
+
+FOLDER = Path(__file__).parent.parent / "results" / "faults"
+
+
+def keep(system: System, fault: str, rounds: Sequence[Round], **conditions: Any) -> None:
+    """Replace one cell."""
+    found = load(system.name)
+    found[fault] = {
+        "date": datetime.date.today().isoformat(),
+        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()}",
+        "versions": versions(system),
+        **conditions,
+        "rounds": [asdict(each) for each in rounds],
+    }
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    _file(system.name).write_text(json.dumps(found, indent=1) + "\n")
+
+
+def load(name: str) -> dict[str, Any]:
+    """Cells of one system by fault."""
+    return json.loads(_file(name).read_text()) if _file(name).exists() else {}
+
+
+def rounds_of(cell: dict[str, Any]) -> list[Round]:
+    return [Round(**each) for each in cell["rounds"]]
+
+
+def _file(name: str) -> Path:
+    return FOLDER / f"{name}.json"

@@ -1,0 +1,119 @@
+"""The table for the docs, made from what was kept and from nothing else."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import Any
+
+from bench.faults.results import load, rounds_of
+from bench.faults.rounds import Round
+from bench.faults.scenarios import SCENARIOS
+from bench.faults.systems import SYSTEMS, System
+
+SHORT = 60
+"""Characters of what a client was told."""
+
+
+def table() -> str:
+    """One row per fault, one column per system, and how each system was set up."""
+    cells = {system.name: load(system.name) for system in SYSTEMS.values()}
+    shown = [system for system in SYSTEMS.values() if cells[system.name]]
+    lines = [_line(("fault", *(system.title for system in shown))), _line(["---"] * (1 + len(shown)))]
+    for fault, scenario in SCENARIOS.items():
+        row = [_cell(cells[system.name].get(fault)) for system in shown]
+        lines.append(_line((f"**{fault}**: {scenario.__doc__}", *row)))
+    return "\n".join([*lines, "", *(_setup(system, cells[system.name].values()) for system in shown), ""])
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _setup(system: System, cells: Iterable[dict[str, Any]]) -> str:
+    """Versions, seeds and dates of a column; more than one where cells were measured anew."""
+    cells = list(cells)
+    versions = {", ".join(f"{name} {told}" for name, told in cell["versions"].items()) for cell in cells}
+    seeds = sorted({str(cell["seed"]) for cell in cells})
+    dates = sorted({cell["date"] for cell in cells})
+    servers = sorted({cell["server"] for cell in cells if system.command})
+    facts = ["; ".join(sorted(versions)), *servers, f"seed {', '.join(seeds)}", ", ".join(dates)]
+    return f"* **{system.title}**: {system.settings}. {'; '.join(facts)}."
+
+
+def _cell(kept: dict[str, Any] | None) -> str:
+    if kept is None:
+        return "–"
+    rounds, deadline = rounds_of(kept), kept["deadline_seconds"]
+    parts = [_lost(rounds, deadline), _amount(sum(each.extra for each in rounds), "extra run")]
+    parts += [_optional(sum(each.changed for each in rounds), "result seen to change", "results seen to change")]
+    parts += [_optional(sum(each.doubles for each in rounds), "second result kept", "second results kept")]
+    parts += [_optional(sum(each.refused for each in rounds), "submit refused", "submits refused")]
+    parts += [*_notes(rounds), *_workers(rounds), _times(rounds), _amount(len(rounds), "round")]
+    return ", ".join(filter(None, parts))
+
+
+def _amount(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _optional(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}" if number else ""
+
+
+def _lost(rounds: Sequence[Round], deadline: float) -> str:
+    failed, missing = (sum(getattr(each, name) for each in rounds) for name in ("failed", "missing"))
+    if not failed + missing:
+        return "0 lost"
+    parts = [f"{failed} failed"] * bool(failed) + [f"{missing} not within {deadline:g} s"] * bool(missing)
+    return f"**{failed + missing} of {sum(each.tasks for each in rounds)} lost** ({', '.join(parts)})"
+
+
+def _notes(rounds: Sequence[Round]) -> list[str]:
+    """What only some faults ask."""
+    notes = [each.notes for each in rounds]
+    found = []
+    if any("orphans" in note for note in notes):
+        found.append(_amount(sum(note["orphans"] for note in notes), "orphan"))
+    if any("paused_seconds" in note for note in notes):
+        paused = median(note["paused_seconds"] for note in notes)
+        never = sum(not note["taken_over"] for note in notes)
+        found.append(
+            f"paused for {paused:.0f} s" + (f" (not taken over in {_amount(never, 'round')})" if never else "")
+        )
+    if any("exit_code" in note for note in notes):
+        codes = Counter("still running" if note["exit_code"] is None else note["exit_code"] for note in notes)
+        found.append("exit code " + ", ".join(map(str, codes)))
+    if any("poison" in note for note in notes):
+        runs = [note.get("poison_runs", 0) for note in notes]
+        ends = Counter(_end(note["poison"], note["poison_told"]) for note in notes)
+        found.append(f"poison run {_range(runs)}: {' / '.join(ends)}")
+    if any("lock" in note for note in notes):
+        found.append("told: " + " / ".join(Counter(_end(note["lock"], note["lock_told"]) for note in notes)))
+    return found
+
+
+def _end(state: str, told: str) -> str:
+    if state in ("pending", "refused"):
+        return {"pending": "**nothing within 60 s**", "refused": "refused at once"}[state]
+    short = told.replace("|", "/").replace("\n", " ")
+    short = short[:SHORT] + "…" * (len(short) > SHORT)
+    return f"an error (`{short}`)" if state == "failed" else f"**a success** (`{short}`)"
+
+
+def _range(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low} times" if low == high else f"{low} to {high} times"
+
+
+def _workers(rounds: Sequence[Round]) -> list[str]:
+    exits, deaf = sum(len(each.exits) for each in rounds), sum(each.unserved for each in rounds)
+    codes = ", ".join(map(str, sorted({code for each in rounds for code in each.exits})))
+    return [
+        f"{_amount(exits, 'worker exit')} (code {codes})" if exits else "",
+        _optional(deaf, "worker serving no more", "workers serving no more"),
+    ]
+
+
+def _times(rounds: Sequence[Round]) -> str:
+    times = [each.last_result for each in rounds]
+    return f"{median(times):.1f} s (at most {max(times):.1f})"

@@ -1,0 +1,106 @@
+"""A worker of any system: its main process, what is below it, and how often it ended by itself."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+
+from bench.faults.systems import ROOT, System
+
+RESTART_SECONDS = 1.0
+MOST_RESTARTS = 5
+"""A worker that ends by itself is started again after a second, as a service manager would, and not for ever."""
+
+
+class Worker:
+    """`is_left_alone` is set when it was killed or ended on purpose: then nobody starts it again."""
+
+    def __init__(self, system: System, name: str, url: str, folder: Path) -> None:
+        self._system, self.name, self._url, self._folder = system, name, url, folder
+        self.exits: list[int] = []
+        self.is_left_alone = False
+        self.seen: set[psutil.Process] = set()
+        self._start()
+
+    def _start(self) -> None:
+        name = f"{self.name}{len(self.exits) or ''}"
+        environ = os.environ | self._system.environ | {"BENCH_URL": self._url, "PYTHONPATH": str(ROOT)}
+        with (self._folder / f"{name}.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                self._system.worker_command(self._url, name),
+                cwd=ROOT,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._ended_at: float | None = None
+        self.look()
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def look(self) -> set[psutil.Process]:
+        """The main process and all below it.  They are remembered: orphans cannot be found by their parent."""
+        try:
+            main = psutil.Process(self.process.pid)
+            found = {main, *main.children(recursive=True)} if self.is_alive else set()
+        except psutil.NoSuchProcess:
+            found = set()
+        self.seen |= found
+        return found
+
+    def has_run(self, pid: int) -> bool:
+        """Whether a process of this worker has had this pid."""
+        return any(process.pid == pid for process in self.seen)
+
+    def supervise(self) -> None:
+        """Note that it ended by itself, and start it again in time."""
+        self.look()
+        if self.is_alive or self.is_left_alone:
+            return
+        if self._ended_at is None:
+            self._ended_at = time.monotonic()
+            self.exits.append(self.process.returncode)
+        if time.monotonic() > self._ended_at + RESTART_SECONDS and len(self.exits) <= MOST_RESTARTS:
+            self._start()
+
+    def stop_all(self) -> None:
+        """SIGSTOP to every process, the main one first."""
+        for process in (psutil.Process(self.process.pid), *self.look()):
+            _send(process, signal.SIGSTOP)
+
+    def continue_all(self) -> None:
+        for process in self.seen:
+            _send(process, signal.SIGCONT)
+
+    def alive(self) -> list[psutil.Process]:
+        """Those of its processes that live, wherever their parents are."""
+        return [process for process in self.seen if _is_alive(process)]
+
+    def close(self) -> None:
+        """End everything that it ever started."""
+        self.is_left_alone = True
+        self.look()
+        for process in self.alive():
+            _send(process, signal.SIGKILL)
+        self.process.wait()
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _send(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        pass
