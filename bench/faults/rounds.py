@@ -14,8 +14,8 @@ from bench.faults.systems import System
 
 PROBES, PROBE_SECONDS = 8, 0.2
 PROBE_WAIT_SECONDS = 15.0
-QUIET_SECONDS = 1.5
-"""After the last result the client looks on for so long, whether one is replaced."""
+LONGEST_RUN_SECONDS, QUIET_SECONDS = 10.0, 1.5
+"""After the last result the client looks on until nothing runs and a little longer, whether a result is replaced."""
 
 
 @dataclass
@@ -61,12 +61,13 @@ def play(system: System, fault: str, seed: int, deadline_seconds: float) -> Roun
         stand.start()
         SCENARIOS[fault](stand)
         stand.watch(deadline_seconds, lambda: all(task.outcome.has_ended for task in stand.tasks.values()))
+        stand.watch(LONGEST_RUN_SECONDS, lambda: not stand.is_running())
         stand.watch(QUIET_SECONDS)
         found = Round(fault, seed, notes=stand.notes)
         _judge_results(found, stand)
         _probe(found, stand)
         _judge_runs(found, stand, runs_in(stand.journal))
-        if found.lost or found.exits:
+        if found.lost or found.exits or found.unserved:
             _keep_logs(system, found, stand)
     found.seconds = round(time.monotonic() - began, 1)
     return found
@@ -81,7 +82,7 @@ def _judge_results(found: Round, stand: Stand) -> None:
     found.failed, found.missing = len(wrong), len(tasks) - len(right) - len(wrong)
     found.changed = sum(task.changes for task in tasks)
     found.doubles = stand.client.doubles()
-    found.last_result = round(max((task.seen_at for task in right), default=stand.harm_at) - stand.harm_at, 2)
+    found.last_result = round(max([stand.harm_at, *(task.seen_at for task in right)]) - stand.harm_at, 2)
     found.told = sorted({task.outcome.value[:300] for task in wrong})[:3] + sorted(set(stand.refusals))[:2]
 
 
@@ -93,6 +94,8 @@ def _probe(found: Round, stand: Stand) -> None:
     ran = [run for run in runs_in(stand.journal) if run.key.startswith("probe")]
     expected = [worker for worker in stand.workers if not worker.is_left_alone]
     found.unserved = sum(not any(worker.has_run(run.pid) for run in ran) for worker in expected)
+    if "orphans" in stand.notes:
+        found.notes["orphans_left"] = sum(len(worker.alive()) for worker in stand.workers if worker.is_left_alone)
     found.exits = [code for worker in stand.workers for code in worker.exits]
 
 
@@ -106,8 +109,8 @@ def _judge_runs(found: Round, stand: Stand, runs: list[Run]) -> None:
             for earlier, later in pairwise(of_task):
                 found.needless += earlier.ended is not None and earlier.ended < later.begun
                 found.rerun.append(round(later.begun - max(stand.harm_at, earlier.begun), 2))
-        elif key.startswith("poison"):
-            found.notes["poison_runs"] = len(of_task)
+        elif key.startswith(("poison", "lock")):
+            found.notes["bad_runs"] = len(of_task)
 
 
 def _keep_logs(system: System, found: Round, stand: Stand) -> None:

@@ -113,16 +113,20 @@ class Stand:
     def submit_long_then(self, count: int) -> Worker | None:
         """A long task; once it runs, so many small ones.  Returns the worker that runs it, None for a pool."""
         self.submit(1, seconds=LONG_SECONDS)
-        self.wait(lambda: self.running("t0"))
-        (run,) = self.running("t0")
+        self.wait(lambda: self.runs("t0"))
+        (run,) = self.runs("t0")
         self.submit(count)
         self.wait(lambda: not self.workers or any(worker.has_run(run.pid) for worker in self.workers))
         self.watch(self.random.uniform(0.1, 0.6))
         return next((worker for worker in self.workers if worker.has_run(run.pid)), None)
 
-    def running(self, key: str) -> list[Run]:
-        """Runs of a task that have begun and not ended."""
-        return [run for run in runs_in(self.journal) if run.key == key and run.ended is None]
+    def runs(self, key: str) -> list[Run]:
+        """All runs of a task so far."""
+        return [run for run in runs_in(self.journal) if run.key == key]
+
+    def is_running(self) -> bool:
+        """Whether any process is still in a task."""
+        return any(run.ended is None and _runs(run.pid) for run in runs_in(self.journal))
 
     # --- time -------------------------------------------------------------------------------------
 
@@ -177,3 +181,10 @@ class Stand:
             if process.is_running():
                 process.kill()
         self.server.kill()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

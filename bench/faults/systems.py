@@ -31,8 +31,6 @@ class System:
     requirements: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     """Whose versions are told."""
-    lease_seconds: float = 0.0
-    """What a silent worker has may be taken over after so long, as it is set up here."""
     faults: tuple[str, ...] | None = None
     """All of them unless said."""
 
@@ -44,9 +42,10 @@ class System:
         return [word.format(python=self.python, url=url, name=name) for word in self.command]
 
 
-RQ = ("{python}", "-m", "rq.cli", "worker", "-u", "{url}", "-n", "{name}", "--job-monitoring-interval", "1")
+RQ = ("{python}", "-m", "rq.cli", "worker", "-u", "{url}", "-n", "{name}")
+RQ_TIMES = ("--job-monitoring-interval", "1", "--maintenance-interval", "5", "--worker-ttl", "20")
 RQ_REQUIREMENTS = ("rq==3.0.0", "redis>=6", "hiredis>=3.1")
-RQ_SETTINGS = "jobs with `Retry(max=3)`; `rq worker --job-monitoring-interval 1 --maintenance-interval 5`"
+RQ_SETTINGS = f"jobs with `Retry(max=3)`; `rq worker {' '.join(RQ_TIMES)}`"
 CELERY = ("{python}", "-m", "celery", "-A", "bench.faults.peers.on_celery", "worker", "-c", "1", "-n", "{name}@bench")
 CELERY_REQUIREMENTS = ("celery[redis]==5.7.0",)
 DRAMATIQ = ("{python}", "-m", "dramatiq", "bench.faults.peers.on_dramatiq", "-p", "1", "-t", "1")
@@ -64,30 +63,27 @@ SYSTEMS = {
             command=FARPOOL,
             environ={"FARPOOL_LEASE_SECONDS": "1.5", "FARPOOL_GRACE_SECONDS": "0.5", "FARPOOL_SWEEP_SECONDS": "0.3"},
             packages=("farpool", "redis", "hiredis"),
-            lease_seconds=2.5,
         ),
         System(
             name="rq",
             title="RQ",
             module="bench.faults.peers.on_rq",
             settings=f"{RQ_SETTINGS}, one queue; its lease is 60 s longer than the first of these and cannot be less",
-            command=(*RQ, "--maintenance-interval", "5", "default"),
+            command=(*RQ, *RQ_TIMES, "default"),
             environment="rq",
             requirements=RQ_REQUIREMENTS,
             packages=("rq", "redis", "hiredis"),
-            lease_seconds=61.0,
         ),
         System(
             name="rq-two-queues",
             title="RQ, two queues",
             module="bench.faults.peers.on_rq",
             settings="the same with two queues, to which jobs go in turn",
-            command=(*RQ, "--maintenance-interval", "5", "high", "default"),
+            command=(*RQ, *RQ_TIMES, "high", "default"),
             environ={"BENCH_QUEUES": "high,default"},
             environment="rq",
             requirements=RQ_REQUIREMENTS,
             packages=("rq", "redis", "hiredis"),
-            lease_seconds=61.0,
         ),
         System(
             name="celery",
@@ -95,13 +91,12 @@ SYSTEMS = {
             module="bench.faults.peers.on_celery",
             settings="prefork `-c 1`, JSON, Redis as broker and result backend; `task_acks_late`, "
             "`task_reject_on_worker_lost`, `task_retry_on_worker_lost` (3 times, after 1 s), "
-            "`worker_prefetch_multiplier=1`, `visibility_timeout` 5 s, `unacked_restore_interval` 1 s, "
-            "`unacked_restore_throttle` 1",
+            "`worker_lost_wait` 1 s, `worker_prefetch_multiplier=1`, `visibility_timeout` 10 s, "
+            "`unacked_restore_interval` 1 s, `unacked_restore_throttle` 1",
             command=CELERY,
             environment="celery",
             requirements=CELERY_REQUIREMENTS,
             packages=("celery", "kombu", "billiard", "redis"),
-            lease_seconds=5.0,
         ),
         System(
             name="celery-default",
@@ -113,19 +108,17 @@ SYSTEMS = {
             environment="celery",
             requirements=CELERY_REQUIREMENTS,
             packages=("celery", "kombu", "billiard", "redis"),
-            lease_seconds=5.0,
         ),
         System(
             name="dramatiq",
             title="Dramatiq",
             module="bench.faults.peers.on_dramatiq",
             settings="`dramatiq -p 1 -t 1`, RedisBroker with `heartbeat_timeout` 5 s and `maintenance_chance` "
-            "1,000,000 in a million (1,000 as it comes), Results in Redis, default retries",
+            "1,000,000 in a million (1,000 as it comes), Results in Redis, 3 retries after 0.5 to 1 s",
             command=DRAMATIQ,
             environment="dramatiq",
             requirements=("dramatiq[redis]==2.2.1", "hiredis>=3.1"),
             packages=("dramatiq", "redis", "hiredis"),
-            lease_seconds=5.0,
         ),
         System(
             name="executor",

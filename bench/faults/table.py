@@ -84,7 +84,7 @@ def _notes(rounds: Sequence[Round]) -> list[str]:
         codes = Counter("still running" if note["exit_code"] is None else note["exit_code"] for note in notes)
         found.append("exit code " + ", ".join(map(str, codes)))
     if any("poison" in note for note in notes):
-        runs = [note.get("poison_runs", 0) for note in notes]
+        runs = [note.get("bad_runs", 0) for note in notes]
         ends = Counter(_end(note["poison"], note["poison_told"]) for note in notes)
         found.append(f"poison run {_range(runs)}: {' / '.join(ends)}")
     if any("lock" in note for note in notes):

@@ -1,5 +1,6 @@
 """A worker of any system: its main process, what is below it, and how often it ended by itself."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,8 +12,9 @@ import psutil
 from bench.faults.systems import ROOT, System
 
 RESTART_SECONDS = 1.0
-MOST_RESTARTS = 5
-"""A worker that ends by itself is started again after a second, as a service manager would, and not for ever."""
+MOST_EXITS, WITHIN_SECONDS = 5, 10.0
+"""A worker that ends by itself is started again after a second, unless it ended too often in a short time: what
+systemd does as it comes."""
 
 
 class Worker:
@@ -21,6 +23,8 @@ class Worker:
     def __init__(self, system: System, name: str, url: str, folder: Path) -> None:
         self._system, self.name, self._url, self._folder = system, name, url, folder
         self.exits: list[int] = []
+        self._exits_at: list[float] = []
+        self._is_end_noted = False
         self.is_left_alone = False
         self.seen: set[psutil.Process] = set()
         self._start()
@@ -38,7 +42,7 @@ class Worker:
                 stderr=log,
                 start_new_session=True,
             )
-        self._ended_at: float | None = None
+        self._is_end_noted = False
         self.look()
 
     @property
@@ -64,10 +68,13 @@ class Worker:
         self.look()
         if self.is_alive or self.is_left_alone:
             return
-        if self._ended_at is None:
-            self._ended_at = time.monotonic()
+        now = time.monotonic()
+        if not self._is_end_noted:
+            self._is_end_noted = True
+            self._exits_at.append(now)
             self.exits.append(self.process.returncode)
-        if time.monotonic() > self._ended_at + RESTART_SECONDS and len(self.exits) <= MOST_RESTARTS:
+        recent = [at for at in self._exits_at if at > self._exits_at[-1] - WITHIN_SECONDS]
+        if now > self._exits_at[-1] + RESTART_SECONDS and len(recent) <= MOST_EXITS:
             self._start()
 
     def stop_all(self) -> None:
@@ -100,7 +107,5 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 def _send(process: psutil.Process, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(number)
-    except psutil.NoSuchProcess:
-        pass

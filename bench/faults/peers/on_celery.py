@@ -13,13 +13,16 @@ from celery.result import AsyncResult
 from bench.faults import tasks
 from bench.faults.outcome import PENDING, Outcome, done, failed
 
+# The pool looks for lost processes every 5 s; with less than that plus `worker_lost_wait` as the visibility timeout,
+# a task that kills its process is delivered again before its retries are counted.
 SAFE = {
     "task_acks_late": True,
     "task_reject_on_worker_lost": True,
     "task_retry_on_worker_lost": True,
+    "worker_lost_wait": 1.0,
     "worker_prefetch_multiplier": 1,
     "broker_transport_options": {
-        "visibility_timeout": 5,
+        "visibility_timeout": 10,
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
     },

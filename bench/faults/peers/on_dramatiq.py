@@ -14,7 +14,8 @@ from bench.faults.outcome import PENDING, Outcome, done, failed
 broker = RedisBroker(url=os.environ["BENCH_URL"], heartbeat_timeout=5_000, maintenance_chance=1_000_000)
 broker.add_middleware(Results(backend=RedisBackend(url=os.environ["BENCH_URL"]), store_results=True))
 dramatiq.set_broker(broker)
-actors = {name: dramatiq.actor(getattr(tasks, name)) for name in ("work", "poison", "unserializable")}
+RETRIES = {"max_retries": 3, "min_backoff": 500, "max_backoff": 1_000}
+actors = {name: dramatiq.actor(getattr(tasks, name), **RETRIES) for name in ("work", "poison", "unserializable")}
 
 
 class Client:
