@@ -8,12 +8,12 @@ from pathlib import Path
 
 from bench.faults import __doc__ as usage
 from bench.faults.environments import install, is_installed
-from bench.faults.results import keep
+from bench.faults.results import FOLDER, keep
 from bench.faults.rounds import Round, play
 from bench.faults.scenarios import SCENARIOS
 from bench.faults.server import version
 from bench.faults.systems import SYSTEMS, System
-from bench.faults.table import table
+from bench.faults.table import write_table
 
 LONG_ROUND_SECONDS = 30.0
 
@@ -33,7 +33,7 @@ def main(words: Sequence[str]) -> int:
         for fault in _faults(system, options.faults):
             _cell(system, fault, seed, options)
     if options.table:
-        Path(options.table).write_text(table())
+        write_table(options.table, options.results)
     return 0
 
 
@@ -47,7 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", help=f"some of {', '.join(SYSTEMS)}")
     parser.add_argument("--faults", help=f"some of {', '.join(SCENARIOS)}")
     parser.add_argument("--deadline", type=float, default=120.0, help="seconds after which a task counts as lost")
-    parser.add_argument("--table", help="a file for the table of all that was kept")
+    parser.add_argument("--results", type=Path, default=FOLDER, help="where results are kept")
+    parser.add_argument("--table", type=Path, help="a page whose table is made anew from all that was kept")
     return parser
 
 
@@ -70,7 +71,7 @@ def _cell(system: System, fault: str, seed: int, options: argparse.Namespace) ->
         if sum(each.seconds > LONG_ROUND_SECONDS for each in rounds) >= options.long_rounds:
             break
     if rounds:
-        keep(system, fault, rounds, seed=seed, deadline_seconds=options.deadline, server=version())
+        keep(system, fault, rounds, options.results, seed=seed, deadline_seconds=options.deadline, server=version())
 
 
 def _told(found: Round) -> str:

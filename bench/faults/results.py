@@ -16,9 +16,9 @@ from bench.faults.systems import System
 FOLDER = Path(__file__).parent.parent / "results" / "faults"
 
 
-def keep(system: System, fault: str, rounds: Sequence[Round], **conditions: Any) -> None:
+def keep(system: System, fault: str, rounds: Sequence[Round], folder: Path, **conditions: Any) -> None:
     """Replace one cell."""
-    found = load(system.name)
+    found = load(system.name, folder)
     found[fault] = {
         "date": datetime.date.today().isoformat(),
         "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()}",
@@ -26,18 +26,15 @@ def keep(system: System, fault: str, rounds: Sequence[Round], **conditions: Any)
         **conditions,
         "rounds": [asdict(each) for each in rounds],
     }
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    _file(system.name).write_text(json.dumps(found, indent=1) + "\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{system.name}.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
-def load(name: str) -> dict[str, Any]:
+def load(name: str, folder: Path) -> dict[str, Any]:
     """Cells of one system by fault."""
-    return json.loads(_file(name).read_text()) if _file(name).exists() else {}
+    file = folder / f"{name}.json"
+    return json.loads(file.read_text()) if file.exists() else {}
 
 
 def rounds_of(cell: dict[str, Any]) -> list[Round]:
     return [Round(**each) for each in cell["rounds"]]
-
-
-def _file(name: str) -> Path:
-    return FOLDER / f"{name}.json"

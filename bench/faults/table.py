@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -13,15 +14,25 @@ from bench.faults.systems import SYSTEMS, System
 SHORT = 60
 """Characters of what a client was told."""
 
+USUAL_ROUNDS = 5
+BEGIN, END = "<!-- the table begins -->\n", "<!-- the table ends -->\n"
 
-def table() -> str:
+
+def write_table(page: Path, folder: Path) -> None:
+    """Put the table between its two marks, or into a new page."""
+    text = page.read_text() if page.exists() else BEGIN + END
+    before, _, rest = text.partition(BEGIN)
+    page.write_text(before + BEGIN + table(folder) + END + rest.partition(END)[2])
+
+
+def table(folder: Path) -> str:
     """One row per fault, one column per system, and how each system was set up."""
-    cells = {system.name: load(system.name) for system in SYSTEMS.values()}
+    cells = {system.name: load(system.name, folder) for system in SYSTEMS.values()}
     shown = [system for system in SYSTEMS.values() if cells[system.name]]
-    lines = [_line(("fault", *(system.title for system in shown))), _line(["---"] * (1 + len(shown)))]
+    lines = [_line(("", *(system.title for system in shown))), _line(["---"] * (1 + len(shown)))]
     for fault, scenario in SCENARIOS.items():
         row = [_cell(cells[system.name].get(fault)) for system in shown]
-        lines.append(_line((f"**{fault}**: {scenario.__doc__}", *row)))
+        lines.append(_line((f"`{fault}`: {scenario.__doc__}", *row)))
     return "\n".join([*lines, "", *(_setup(system, cells[system.name].values()) for system in shown), ""])
 
 
@@ -44,11 +55,12 @@ def _cell(kept: dict[str, Any] | None) -> str:
     if kept is None:
         return "–"
     rounds, deadline = rounds_of(kept), kept["deadline_seconds"]
-    parts = [_lost(rounds, deadline), _amount(sum(each.extra for each in rounds), "extra run")]
-    parts += [_optional(sum(each.changed for each in rounds), "result seen to change", "results seen to change")]
-    parts += [_optional(sum(each.doubles for each in rounds), "second result kept", "second results kept")]
-    parts += [_optional(sum(each.refused for each in rounds), "submit refused", "submits refused")]
-    parts += [*_notes(rounds), *_workers(rounds), _times(rounds), _amount(len(rounds), "round")]
+    parts = [_lost(rounds, deadline), f"{sum(each.extra for each in rounds)} extra"]
+    parts += [_if_any(sum(each.changed for each in rounds), "changed")]
+    parts += [_if_any(sum(each.doubles for each in rounds), "double")]
+    parts += [_if_any(sum(each.refused for each in rounds), "refused")]
+    parts += [*_notes(rounds), *_workers(rounds), _times(rounds)]
+    parts += [_amount(len(rounds), "round") if len(rounds) != USUAL_ROUNDS else ""]
     return ", ".join(filter(None, parts))
 
 
@@ -56,8 +68,8 @@ def _amount(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _optional(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}" if number else ""
+def _if_any(number: int, word: str) -> str:
+    return f"**{number} {word}**" if number else ""
 
 
 def _lost(rounds: Sequence[Round], deadline: float) -> str:
@@ -73,7 +85,8 @@ def _notes(rounds: Sequence[Round]) -> list[str]:
     notes = [each.notes for each in rounds]
     found = []
     if any("orphans" in note for note in notes):
-        found.append(_amount(sum(note["orphans"] for note in notes), "orphan"))
+        orphans, left = (sum(note[name] for note in notes) for name in ("orphans", "orphans_left"))
+        found.append(_amount(orphans, "orphan") + (f" ({left} for ever)" if left else ""))
     if any("paused_seconds" in note for note in notes):
         paused = median(note["paused_seconds"] for note in notes)
         never = sum(not note["taken_over"] for note in notes)
@@ -108,12 +121,9 @@ def _range(numbers: Sequence[int]) -> str:
 def _workers(rounds: Sequence[Round]) -> list[str]:
     exits, deaf = sum(len(each.exits) for each in rounds), sum(each.unserved for each in rounds)
     codes = ", ".join(map(str, sorted({code for each in rounds for code in each.exits})))
-    return [
-        f"{_amount(exits, 'worker exit')} (code {codes})" if exits else "",
-        _optional(deaf, "worker serving no more", "workers serving no more"),
-    ]
+    return [f"{_amount(exits, 'exit')} (code {codes})" if exits else "", _if_any(deaf, "deaf")]
 
 
 def _times(rounds: Sequence[Round]) -> str:
     times = [each.last_result for each in rounds]
-    return f"{median(times):.1f} s (at most {max(times):.1f})"
+    return f"{median(times):.1f} s (≤ {max(times):.1f})"

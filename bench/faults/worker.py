@@ -12,6 +12,7 @@ import psutil
 from bench.faults.systems import ROOT, System
 
 RESTART_SECONDS = 1.0
+FOLLOW_SECONDS = 1.0
 MOST_EXITS, WITHIN_SECONDS = 5, 10.0
 """A worker that ends by itself is started again after a second, unless it ended too often in a short time: what
 systemd does as it comes."""
@@ -91,12 +92,15 @@ class Worker:
         return [process for process in self.seen if _is_alive(process)]
 
     def close(self) -> None:
-        """End everything that it ever started."""
+        """End everything that it ever started: the main process, then what does not follow it by itself."""
         self.is_left_alone = True
         self.look()
+        self.continue_all()
+        self.process.kill()
+        self.process.wait()
+        psutil.wait_procs(self.alive(), FOLLOW_SECONDS)
         for process in self.alive():
             _send(process, signal.SIGKILL)
-        self.process.wait()
 
 
 def _is_alive(process: psutil.Process) -> bool:
