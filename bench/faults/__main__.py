@@ -65,7 +65,7 @@ def _cell(system: System, fault: str, seed: int, options: argparse.Namespace) ->
     """So many rounds, fewer when they are long."""
     rounds: list[Round] = []
     while len(rounds) < options.rounds:
-        found = play(system, fault, seed + len(rounds), options.deadline)
+        found = play(system, fault, seed + len(rounds), options.deadline, options.results / "logs")
         rounds.append(found)
         print(f"{system.name:15} {_told(found)}", flush=True)
         if sum(each.seconds > LONG_ROUND_SECONDS for each in rounds) >= options.long_rounds:

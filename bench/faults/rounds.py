@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from bench.faults.journal import Run, runs_in
 from bench.faults.scenarios import SCENARIOS
@@ -42,7 +43,7 @@ class Round:
     """Workers that should serve and ran none of the last tasks."""
     last_result: float = 0.0
     rerun: list[float] = field(default_factory=list)
-    notes: dict[str, object] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     """Some of the errors that the client was told."""
 
@@ -51,8 +52,8 @@ class Round:
         return self.failed + self.missing
 
 
-def play(system: System, fault: str, seed: int, deadline_seconds: float) -> Round:
-    """Do it in a folder of its own, and leave nothing."""
+def play(system: System, fault: str, seed: int, deadline_seconds: float, logs: Path) -> Round:
+    """Do it in a folder of its own, and leave nothing but the logs of a bad round in `logs`."""
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="bench") as folder,
@@ -68,7 +69,7 @@ def play(system: System, fault: str, seed: int, deadline_seconds: float) -> Roun
         _probe(found, stand)
         _judge_runs(found, stand, runs_in(stand.journal))
         if found.lost or found.exits or found.unserved:
-            _keep_logs(system, found, stand)
+            _keep_logs(logs, found, stand)
     found.seconds = round(time.monotonic() - began, 1)
     return found
 
@@ -113,8 +114,7 @@ def _judge_runs(found: Round, stand: Stand, runs: list[Run]) -> None:
             found.notes["bad_runs"] = len(of_task)
 
 
-def _keep_logs(system: System, found: Round, stand: Stand) -> None:
-    """For whoever doubts: the end of the logs of the last bad round of each kind."""
-    folder = Path(tempfile.gettempdir()) / "farpool-bench-logs"
-    folder.mkdir(exist_ok=True)
-    (folder / f"{system.name}-{found.fault}.log").write_text(f"{found}\n{stand.logs()}")
+def _keep_logs(folder: Path, found: Round, stand: Stand) -> None:
+    """For whoever doubts: the end of what workers and client said in the last bad round of each kind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{stand.system.name}-{found.fault}.log").write_text(f"{found}\n{stand.logs()}")

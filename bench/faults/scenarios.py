@@ -10,7 +10,7 @@ from bench.faults.stand import Stand
 SMALL_TASKS = 29
 LONGEST_PAUSE_SECONDS = 120.0
 OUTAGE_SECONDS = 3.0
-POISON_SECONDS = 60.0
+BAD_TASK_SECONDS = 60.0
 
 Scenario = Callable[[Stand], None]
 
@@ -91,13 +91,7 @@ def out_of_memory(stand: Stand) -> None:
 
 def poison(stand: Stand) -> None:
     """A task that kills whatever runs it, among 20 good ones"""
-    stand.submit(10)
-    stand.harm()
-    bad = stand.submit_other("poison", "poison")
-    stand.submit(10)
-    stand.watch(POISON_SECONDS, lambda: bad is None or bad.outcome.has_ended)
-    stand.notes["poison"] = "refused" if bad is None else bad.outcome.state
-    stand.notes["poison_told"] = "" if bad is None else bad.outcome.value
+    _one_bad(stand, "poison", "poison")
 
 
 def malformed(stand: Stand) -> None:
@@ -111,13 +105,18 @@ def malformed(stand: Stand) -> None:
 
 def unserializable(stand: Stand) -> None:
     """A task whose result cannot be serialized (a lock), among 20 good ones: what is the client told?"""
+    _one_bad(stand, "lock", "unserializable")
+
+
+def _one_bad(stand: Stand, word: str, call: str) -> None:
+    """A bad task among good ones, waited for; what the client is told of it."""
     stand.submit(10)
     stand.harm()
-    bad = stand.submit_other("lock", "unserializable")
+    bad = stand.submit_other(word, call)
     stand.submit(10)
-    stand.watch(POISON_SECONDS, lambda: bad is None or bad.outcome.has_ended)
-    stand.notes["lock"] = "refused" if bad is None else bad.outcome.state
-    stand.notes["lock_told"] = "" if bad is None else bad.outcome.value
+    stand.watch(BAD_TASK_SECONDS, lambda: bad is None or bad.outcome.has_ended)
+    stand.notes[word] = "refused" if bad is None else bad.outcome.state
+    stand.notes[f"{word}_told"] = "" if bad is None else bad.outcome.value
 
 
 SCENARIOS: dict[str, Scenario] = {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
@@ -55,7 +55,7 @@ class Stand:
     others: dict[str, Watched] = field(default_factory=dict)
     """Tasks that are not of the load: what a fault itself submits, warming up, the last look."""
     refusals: list[str] = field(default_factory=list)
-    notes: dict[str, object] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
     is_blind: bool = False
     """While the server is down the client is not asked: some clients wait for it."""
 

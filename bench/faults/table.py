@@ -11,8 +11,7 @@ from bench.faults.rounds import Round
 from bench.faults.scenarios import SCENARIOS
 from bench.faults.systems import SYSTEMS, System
 
-SHORT = 60
-"""Characters of what a client was told."""
+Notes = list[dict[str, Any]]
 
 USUAL_ROUNDS = 5
 BEGIN, END = "<!-- the table begins -->\n", "<!-- the table ends -->\n"
@@ -83,39 +82,55 @@ def _lost(rounds: Sequence[Round], deadline: float) -> str:
 def _notes(rounds: Sequence[Round]) -> list[str]:
     """What only some faults ask."""
     notes = [each.notes for each in rounds]
-    found = []
-    if any("orphans" in note for note in notes):
-        orphans, left = (sum(note[name] for note in notes) for name in ("orphans", "orphans_left"))
-        found.append(_amount(orphans, "orphan") + (f" ({left} for ever)" if left else ""))
-    if any("paused_seconds" in note for note in notes):
-        paused = median(note["paused_seconds"] for note in notes)
-        never = sum(not note["taken_over"] for note in notes)
-        found.append(
-            f"paused for {paused:.0f} s" + (f" (not taken over in {_amount(never, 'round')})" if never else "")
-        )
-    if any("exit_code" in note for note in notes):
-        codes = Counter("still running" if note["exit_code"] is None else note["exit_code"] for note in notes)
-        found.append("exit code " + ", ".join(map(str, codes)))
-    if any("poison" in note for note in notes):
-        runs = [note.get("bad_runs", 0) for note in notes]
-        ends = Counter(_end(note["poison"], note["poison_told"]) for note in notes)
-        found.append(f"poison run {_range(runs)}: {' / '.join(ends)}")
-    if any("lock" in note for note in notes):
-        found.append("told: " + " / ".join(Counter(_end(note["lock"], note["lock_told"]) for note in notes)))
-    return found
+    tellers = {
+        "orphans": _orphans,
+        "paused_seconds": _pauses,
+        "exit_code": _exit_codes,
+        "poison": _poison,
+        "lock": lambda notes: f"told: {_ends(notes, 'lock')}",
+    }
+    return [tell(notes) for name, tell in tellers.items() if name in notes[0]]
+
+
+def _orphans(notes: Notes) -> str:
+    orphans, left = (sum(note[name] for note in notes) for name in ("orphans", "orphans_left"))
+    return _amount(orphans, "orphan") + (f" ({left} for ever)" if left else "")
+
+
+def _pauses(notes: Notes) -> str:
+    taken = [note["paused_seconds"] for note in notes if note["taken_over"]]
+    if not taken:
+        return "not taken over within 120 s"
+    never = len(notes) - len(taken)
+    return f"paused for {median(taken):.1f} s" + (f" (not taken over in {_amount(never, 'round')})" if never else "")
+
+
+def _exit_codes(notes: Notes) -> str:
+    codes = Counter("still running" if note["exit_code"] is None else str(note["exit_code"]) for note in notes)
+    return "exit code " + " / ".join(codes)
+
+
+def _poison(notes: Notes) -> str:
+    runs = [note.get("bad_runs", 0) for note in notes]
+    low, high = min(runs), max(runs)
+    return f"poison run {low if low == high else f'{low} to {high}'} times: {_ends(notes, 'poison')}"
+
+
+def _ends(notes: Notes, word: str) -> str:
+    """What the client was told of a bad task, each kind once."""
+    return " / ".join(dict.fromkeys(_end(note[word], note[f"{word}_told"]) for note in notes))
 
 
 def _end(state: str, told: str) -> str:
-    if state in ("pending", "refused"):
-        return {"pending": "**nothing within 60 s**", "refused": "refused at once"}[state]
-    short = told.replace("|", "/").replace("\n", " ")
-    short = short[:SHORT] + "…" * (len(short) > SHORT)
-    return f"an error (`{short}`)" if state == "failed" else f"**a success** (`{short}`)"
-
-
-def _range(numbers: Sequence[int]) -> str:
-    low, high = min(numbers), max(numbers)
-    return f"{low} times" if low == high else f"{low} to {high} times"
+    # What an error says of pids and slots differs from round to round; its kind does not.
+    match state:
+        case "pending":
+            return "**nothing within 60 s**"
+        case "failed":
+            return f"an error (`{told.partition(':')[0]}`)"
+        case "done":
+            return f"**a success** (`{told}`)"
+    return "refused at once"
 
 
 def _workers(rounds: Sequence[Round]) -> list[str]:

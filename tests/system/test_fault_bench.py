@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs/comparison.md").read_text()
@@ -27,16 +28,28 @@ def test_the_page_shows_the_commands_that_are_tested_here():
     ]
 
 
+def a_round(folder: Path, seed: int, system: str, fault: str) -> dict[str, Any]:
+    """One real round, as it was kept."""
+    words = ("--rounds", "1", "--seed", str(seed), "--only", system, "--faults", fault)
+    print(run(*words, "--results", str(folder), "--table", str(folder / "page.md")))
+    (found,) = json.loads((folder / f"{system}.json").read_text())[fault]["rounds"]
+    return found
+
+
 def test_a_fault_is_done_to_farpool_and_a_table_is_made_of_it(tmp_path, seed):
-    words = ("--rounds", "1", "--seed", str(seed), "--only", "farpool", "--faults", "worker_killed")
-    output = run(*words, "--results", str(tmp_path), "--table", str(tmp_path / "page.md"))
-    print(output)
-    (found,) = json.loads((tmp_path / "farpool.json").read_text())["worker_killed"]["rounds"]
+    found = a_round(tmp_path, seed, "farpool", "worker_killed")
     wanted = {"tasks": 30, "refused": 0, "failed": 0, "missing": 0, "changed": 0, "doubles": 0, "exits": []}
-    assert {name: found[name] for name in wanted} == wanted, output
+    assert {name: found[name] for name in wanted} == wanted
     assert found["notes"] == {"orphans": 0, "orphans_left": 0}
     assert found["extra"] >= 1, "the task that was running runs again"
     assert "| `worker_killed`: SIGKILL to a worker" in (tmp_path / "page.md").read_text()
+
+
+def test_what_a_system_loses_is_seen(tmp_path, seed):
+    found = a_round(tmp_path, seed, "executor", "child_killed")
+    assert found["tasks"] == 30
+    assert found["failed"] > 0
+    assert "BrokenProcessPool" in found["told"][0]
 
 
 def test_installing_what_needs_no_environment_of_its_own_does_nothing():
