@@ -91,8 +91,8 @@ SYSTEMS = {
             module="bench.faults.peers.on_celery",
             settings="prefork `-c 1`, JSON, Redis as broker and result backend; `task_acks_late`, "
             "`task_reject_on_worker_lost`, `task_retry_on_worker_lost` (3 times, after 1 s), "
-            "`worker_lost_wait` 1 s, `worker_prefetch_multiplier=1`, `visibility_timeout` 10 s, "
-            "`unacked_restore_interval` 1 s, `unacked_restore_throttle` 1",
+            "`worker_lost_wait` 1 s, `result_backend_always_retry`, `worker_prefetch_multiplier` 1, "
+            "`visibility_timeout` 10 s, `unacked_restore_interval` 1 s, `unacked_restore_throttle` 1",
             command=CELERY,
             environment="celery",
             requirements=CELERY_REQUIREMENTS,

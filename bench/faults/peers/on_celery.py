@@ -19,6 +19,7 @@ SAFE = {
     "task_acks_late": True,
     "task_reject_on_worker_lost": True,
     "task_retry_on_worker_lost": True,
+    "result_backend_always_retry": True,
     "worker_lost_wait": 1.0,
     "worker_prefetch_multiplier": 1,
     "broker_transport_options": {
