@@ -21,7 +21,7 @@ def keep(system: System, fault: str, rounds: Sequence[Round], folder: Path, **co
     found = load(system.name, folder)
     found[fault] = {
         "date": datetime.date.today().isoformat(),
-        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()}",
+        "machine": f"{os.cpu_count()} cores, {platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "versions": versions(system),
         **conditions,
         "rounds": [asdict(each) for each in rounds],

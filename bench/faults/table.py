@@ -40,13 +40,14 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _setup(system: System, cells: Iterable[dict[str, Any]]) -> str:
-    """Versions, seeds and dates of a column; more than one where cells were measured anew."""
+    """Versions, seeds, dates and machine of a column; more than one where cells were measured anew."""
     cells = list(cells)
     versions = {", ".join(f"{name} {told}" for name, told in cell["versions"].items()) for cell in cells}
     seeds = sorted({str(cell["seed"]) for cell in cells})
     dates = sorted({cell["date"] for cell in cells})
     servers = sorted({cell["server"] for cell in cells if system.command})
-    facts = ["; ".join(sorted(versions)), *servers, f"seed {', '.join(seeds)}", ", ".join(dates)]
+    machines = sorted({cell["machine"] for cell in cells})
+    facts = ["; ".join(sorted(versions)), *servers, f"seed {', '.join(seeds)}", ", ".join(dates), *machines]
     return f"* **{system.title}**: {system.settings}. {'; '.join(facts)}."
 
 
