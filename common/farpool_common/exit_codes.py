@@ -2,6 +2,7 @@
 
 from farpool_common.errors import (
     FarpoolError,
+    QueueFullError,
     ServerBusyError,
     ServerRefusedError,
     ServerUnreachableError,
@@ -9,10 +10,11 @@ from farpool_common.errors import (
     SettingsError,
 )
 
-# The numbers are those of sysexits.h: unavailable, noperm, config.
+# The numbers are those of sysexits.h: unavailable, tempfail, noperm, config.
 _CODES: dict[type[FarpoolError], int] = {
     ServerUnreachableError: 69,
     ServerBusyError: 69,
+    QueueFullError: 75,
     ServerRefusedError: 77,
     ServerUnsuitableError: 78,
     SettingsError: 78,

@@ -2,13 +2,20 @@
 
 import json
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import click
+import redis
 
 from farpool.cli.options import server_address, server_keys, url_option
 from farpool_common.broker import connect, translated
 from farpool_common.codec import Serializer
+from farpool_common.errors import QueueFullError, ServerBusyError
+
+MOST_TRIES = 100
+"""How often the length of a busy queue is looked at before a job is put there (guess)."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -16,6 +23,7 @@ from farpool_common.codec import Serializer
 @click.option("-q", "--queue", default="default", show_default=True, help="The queue.")
 @click.option("--timeout", type=click.IntRange(1), help="Seconds that the job may take.")
 @click.option("--front", is_flag=True, help="Before all that wait.")
+@click.option("--max-queued", type=click.IntRange(1), help="Refuse it when so many wait already.  [exit code 75]")
 @click.argument("function", metavar="MODULE.FUNCTION")
 @click.argument("arguments", metavar="[ARG | KEY=VALUE]...", nargs=-1, type=click.UNPROCESSED)
 def enqueue(
@@ -23,6 +31,7 @@ def enqueue(
     queue: str,
     timeout: int | None,
     front: bool,
+    max_queued: int | None,
     function: str,
     arguments: tuple[str, ...],
 ) -> None:
@@ -37,11 +46,31 @@ def enqueue(
     from rq import Queue
 
     client = connect(address.url)
+    rq_queue = Queue(queue, connection=client, serializer=Serializer)
+
+    def put(pipeline: redis.client.Pipeline | None = None) -> str:
+        call: dict[str, Any] = {"args": args, "kwargs": kwargs, "timeout": timeout, "at_front": front}
+        return str(rq_queue.enqueue_call(name, pipeline=pipeline, **call).id)
+
     with translated(address.masked):
-        rq_queue = Queue(queue, connection=client, serializer=Serializer)
-        job = rq_queue.enqueue_call(name, args=args, kwargs=kwargs, timeout=timeout, at_front=front)
-    click.echo(job.id)
+        click.echo(put() if max_queued is None else _put_if_there_is_room(client, rq_queue.key, max_queued, put))
     client.close()
+
+
+def _put_if_there_is_room(client: redis.Redis, key: str, most: int, put: Callable[[redis.client.Pipeline], str]) -> str:
+    """What `put` returns, done only while the queue holds less than `most`.  Raises QueueFullError."""
+    for _ in range(MOST_TRIES):
+        with client.pipeline() as pipeline:
+            pipeline.watch(key)  # type: ignore[no-untyped-call]
+            waiting: Any = pipeline.llen(key)
+            if waiting >= most:
+                raise QueueFullError(key.rpartition(":")[2], waiting, most)
+            pipeline.multi()
+            job_id = put(pipeline)
+            with suppress(redis.WatchError):  # somebody was quicker: look again
+                pipeline.execute()
+                return job_id
+    raise ServerBusyError(f"the queue changed {MOST_TRIES} times while it was looked at; try again")
 
 
 def call_arguments(words: tuple[str, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:

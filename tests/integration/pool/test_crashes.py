@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import psutil
 import pytest
@@ -209,6 +210,16 @@ def test_children_that_never_get_ready_are_told(monkeypatch):
         events = driver.until(lambda _: driver.pool.cannot_start)
         assert {(event.exitcode, event.running, event.lost) for event in events} == {(1, None, ())}
         assert driver.pool.idle() == []
+
+
+def test_children_that_die_at_their_start_are_replaced_ever_later(monkeypatch):
+    monkeypatch.setattr(Pool, "_start_fields", lambda self: ["start", "of another version"])
+    with Driver(1) as driver:
+        began, deaths = time.monotonic(), 0
+        while time.monotonic() < began + 1.0:
+            deaths += len(driver.until(crashes))
+        # One at once, then after 0, 0.1, 0.2, 0.4 and 0.8 s; a slow machine has fewer.
+        assert deaths <= 6
 
 
 def test_a_process_that_cannot_be_started_is_told(monkeypatch):
