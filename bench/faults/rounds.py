@@ -12,8 +12,10 @@ from bench.faults.journal import Run, runs_in
 from bench.faults.scenarios import SCENARIOS
 from bench.faults.stand import Stand, Watched
 from bench.faults.systems import System
+from bench.faults.worker import Worker
 
-PROBES, PROBE_SECONDS = 8, 0.2
+PROBES, PROBE_SECONDS, PROBE_TRIES = 8, 0.2, 5
+"""Some workers take seconds to start again; meanwhile the other one takes all."""
 PROBE_WAIT_SECONDS = 15.0
 LONGEST_RUN_SECONDS, QUIET_SECONDS = 10.0, 1.5
 """After the last result the client looks on until nothing runs and a little longer, whether a result is replaced."""
@@ -88,16 +90,24 @@ def _judge_results(found: Round, stand: Stand) -> None:
 
 
 def _probe(found: Round, stand: Stand) -> None:
-    """Enough tasks that every worker gets one; those that should serve and run none have gone deaf."""
-    probes = [stand.submit_other("probe", "work", PROBE_SECONDS) for _ in range(PROBES)]
-    accepted: list[Watched] = [probe for probe in probes if probe is not None]
-    stand.watch(PROBE_WAIT_SECONDS, lambda: all(probe.outcome.has_ended for probe in accepted))
-    ran = [run for run in runs_in(stand.journal) if run.key.startswith("probe")]
-    expected = [worker for worker in stand.workers if not worker.is_left_alone]
-    found.unserved = sum(not any(worker.has_run(run.pid) for run in ran) for worker in expected)
+    """Enough tasks that every worker gets one; a worker that runs none in several tries has gone deaf."""
+    for _ in range(PROBE_TRIES):
+        probes = [stand.submit_other("probe", "work", PROBE_SECONDS) for _ in range(PROBES)]
+        accepted: list[Watched] = [probe for probe in probes if probe is not None]
+        stand.watch(PROBE_WAIT_SECONDS, lambda tasks=accepted: all(probe.outcome.has_ended for probe in tasks))
+        found.unserved = len(_silent_workers(stand))
+        if not found.unserved:
+            break
     if "orphans" in stand.notes:
         found.notes["orphans_left"] = sum(len(worker.alive()) for worker in stand.workers if worker.is_left_alone)
     found.exits = [code for worker in stand.workers for code in worker.exits]
+
+
+def _silent_workers(stand: Stand) -> list[Worker]:
+    """Those that should serve and have run no probe."""
+    ran = [run for run in runs_in(stand.journal) if run.key.startswith("probe")]
+    expected = [worker for worker in stand.workers if not worker.is_left_alone]
+    return [worker for worker in expected if not any(worker.has_run(run.pid) for run in ran)]
 
 
 def _judge_runs(found: Round, stand: Stand, runs: list[Run]) -> None:

@@ -114,7 +114,8 @@ def _exit_codes(notes: Notes) -> str:
 def _poison(notes: Notes) -> str:
     runs = [note.get("bad_runs", 0) for note in notes]
     low, high = min(runs), max(runs)
-    return f"poison run {low if low == high else f'{low} to {high}'} times: {_ends(notes, 'poison')}"
+    times = "once" if high == 1 else f"{low} times" if low == high else f"{low} to {high} times"
+    return f"poison run {times}: {_ends(notes, 'poison')}"
 
 
 def _ends(notes: Notes, word: str) -> str:
@@ -142,4 +143,6 @@ def _workers(rounds: Sequence[Round]) -> list[str]:
 
 def _times(rounds: Sequence[Round]) -> str:
     times = [each.last_result for each in rounds]
+    if not any(times):
+        return "no result after it"
     return f"{median(times):.1f} s (≤ {max(times):.1f})"

@@ -54,7 +54,7 @@ SPOILED = {
     "bytes that are no JSON": b"\xff\xfe no JSON",
     "JSON that is no message": b'{"a": 1}',
     "an id without a message": b"",
-    "a message without arguments": (
+    "a message whose fields are null": (
         b'{"queue_name": "default", "actor_name": "work", "args": null, "kwargs": null, "options": null,'
         b' "message_id": "spoiled", "message_timestamp": 0}'
     ),
