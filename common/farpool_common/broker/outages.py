@@ -49,10 +49,13 @@ _LONG_AND_NOT_LOGGED_IN = "UNAUTHENTICATED"
 """A server does not even read a long command of somebody who has not logged in: `Protocol error: unauthenticated bulk
 length`."""
 
+_WITHIN_PIPELINE = " of pipeline caused error: "
+"""redis-py puts the number and the text of the command before what the server said."""
+
 
 def as_farpool_error(error: Exception, place: str) -> FarpoolError:
     """The error of ours that says what `error` means; `place` is the address without its password."""
-    text = str(error).rstrip(".")
+    text = str(error).rstrip(".").rpartition(_WITHIN_PIPELINE)[2]
     upper = text.upper()
     # redis-py strips the code from the text of some errors and gives them a class instead.
     if isinstance(error, _LOGIN_KINDS) or upper.startswith(_LOGIN) or _LONG_AND_NOT_LOGGED_IN in upper:
@@ -65,7 +68,7 @@ def as_farpool_error(error: Exception, place: str) -> FarpoolError:
         return ServiceUnknownError(f"{place}: {text}. Check the name in the URL against SENTINEL MASTERS.")
     if isinstance(error, (client_errors.ConnectionError, client_errors.TimeoutError, OSError)):
         return ServerUnreachableError(f"no answer from {place}: {text}")
-    if "WRONGTYPE OPERATION" in upper:  # within the text, where it was one of several commands
+    if upper.startswith("WRONGTYPE"):
         return SpoiledKeyError(f"{place} has another type of key there: {text}")
     return ServerError(f"{place} answered with an error: {text}")
 

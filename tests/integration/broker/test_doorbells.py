@@ -31,7 +31,7 @@ def test_a_primary_that_becomes_a_replica_is_an_outage_for_who_waits_there_and_n
     with replicated(tmp_path) as (primary, replica):
         broker = WorkerBroker(primary.url, "a", ["default"])
         (bell,) = broker.doorbells()
-        bell.arm()
+        bell.arm(0.0)
         replica.promote()
         primary.client.replicaof("127.0.0.1", replica.port)
         assert wait([bell], 5) == [bell]

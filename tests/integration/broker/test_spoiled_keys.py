@@ -185,7 +185,7 @@ def test_a_spoiled_doorbell_costs_no_other_task(producer, workers, client):
 def test_a_junk_id_that_a_doorbell_moved_goes_to_quarantine(name, workers, client):
     bell = workers[0].doorbells()[0]
     client.rpush("rq:queue:q", name)
-    bell.arm()
+    bell.arm(0.0)
     rung = bell.answer()
     bell.close()
     assert workers[0].claim(0, [("q", rung)]).quarantined == 1

@@ -25,6 +25,8 @@ TABLE = [
     (client_errors.MasterDownError("Link with MASTER is down"), ServerBusyError),
     (client_errors.ResponseError("NOREPLICAS Not enough good replicas to write."), ServerBusyError),
     (client_errors.ResponseError("UNBLOCKED force unblock from blocking operation"), ServerBusyError),
+    (client_errors.ResponseError("Command # 2 (GET a) of pipeline caused error: READONLY You can't"), ServerBusyError),
+    (client_errors.ResponseError("Command # 1 (GET a) of pipeline caused error: WRONGTYPE Oper"), SpoiledKeyError),
     (client_errors.AuthenticationError("Authentication required."), LoginRefusedError),
     (client_errors.ResponseError("WRONGPASS invalid username-password pair"), LoginRefusedError),
     (client_errors.ResponseError("Protocol error: unauthenticated multibulk length"), LoginRefusedError),
