@@ -5,7 +5,7 @@ It is imported in the environments of all systems, so it needs nothing but the s
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -20,25 +20,30 @@ def note(journal: str, key: str, word: str) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of one task, as it told itself; `ended` is None when it did not come to its end."""
+    """One run of one task, as it told itself; `ended` is None when it did not come to its end.  `seen`: its last
+    sign of life."""
 
     key: str
     pid: int
     begun: float
     ended: float | None
+    seen: float
 
 
 def runs_in(journal: Path) -> list[Run]:
     """All runs, in the order in which they began."""
-    begun: dict[tuple[str, int], float] = {}
+    begun: dict[tuple[str, int], Run] = {}
     runs: list[Run] = []
     for line in journal.read_text().splitlines() if journal.exists() else ():
         key, word, pid, at = line.split()
+        run = begun.pop((key, int(pid)), None)
         if word == "begin":
-            if (before := begun.pop((key, int(pid)), None)) is not None:
-                runs.append(Run(key, int(pid), before, None))
-            begun[key, int(pid)] = float(at)
+            runs += [run] if run is not None else []
+            begun[key, int(pid)] = Run(key, int(pid), float(at), None, float(at))
+        elif word == "alive":
+            assert run is not None, line
+            begun[key, int(pid)] = replace(run, seen=float(at))
         else:
-            runs.append(Run(key, int(pid), begun.pop((key, int(pid))), float(at)))
-    runs += [Run(key, pid, at, None) for (key, pid), at in begun.items()]
-    return sorted(runs, key=lambda run: run.begun)
+            assert run is not None, line
+            runs.append(replace(run, ended=float(at), seen=float(at)))
+    return sorted([*runs, *begun.values()], key=lambda run: run.begun)

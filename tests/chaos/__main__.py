@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "support"), str(HERE.parents[1])]
 
 from faults import FAULTS  # noqa: E402
 from rounds import run  # noqa: E402

@@ -14,15 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-
-
-def note(journal: str, key: str, word: str) -> None:
-    """One line, by one write to a file that is only appended to."""
-    fd = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(fd, f"{key} {word} {os.getpid()} {time.monotonic():.4f}\n".encode())
-    finally:
-        os.close(fd)
+from bench.faults.journal import note
 
 
 def work(journal: str, key: str, seconds: float) -> str:

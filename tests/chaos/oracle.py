@@ -5,21 +5,12 @@ Tasks write to a file (`chaos_tasks`); futures and jobs are what a user sees.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 
+from bench.faults.journal import Run, runs_in
 
-@dataclass(frozen=True)
-class Run:
-    """One run of one task, as it told itself; `ended` is None when it did not come to its end.  `seen`: its last
-    sign of life."""
-
-    key: str
-    pid: int
-    begun: float
-    ended: float | None
-    seen: float
+__all__ = ["Run", "Verdict", "judge_runs", "overlaps", "runs_in"]
 
 
 @dataclass
@@ -44,25 +35,6 @@ class Verdict:
     def is_good(self) -> bool:
         """What is promised: nothing lost, nothing twice, and nothing else that the scenario found."""
         return self.lost == 0 and self.double == 0 and not self.notes
-
-
-def runs_in(journal: Path) -> list[Run]:
-    """All runs, in the order in which they began."""
-    begun: dict[tuple[str, int], Run] = {}
-    runs: list[Run] = []
-    for line in journal.read_text().splitlines() if journal.exists() else ():
-        key, word, pid, at = line.split()
-        run = begun.pop((key, int(pid)), None)
-        if word == "begin":
-            runs += [run] if run is not None else []
-            begun[key, int(pid)] = Run(key, int(pid), float(at), None, float(at))
-        elif word == "alive":
-            assert run is not None, line
-            begun[key, int(pid)] = replace(run, seen=float(at))
-        else:
-            assert run is not None, line
-            runs.append(replace(run, ended=float(at), seen=float(at)))
-    return sorted([*runs, *begun.values()], key=lambda run: run.begun)
 
 
 def overlaps(runs: Iterable[Run]) -> list[str]:

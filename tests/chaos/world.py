@@ -23,6 +23,7 @@ from farpool_common.broker import balance, connect
 from farpool_common.keys import Keys
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 LEASE, GRACE, SWEEP = (float(FAST[f"FARPOOL_{name}_SECONDS"]) for name in ("LEASE", "GRACE", "SWEEP"))
 PROMISE = LEASE + GRACE + 1.5 * SWEEP
 """Seconds after which what a lost host had is taken over: sweeps come at random, 1.5 times the setting at most."""
@@ -78,7 +79,7 @@ class World:
 
     def start_daemons(self, *names: str, slots: int = 1, url: str | None = None, **environ: str) -> list[Daemon]:
         """Daemons, waited for until they have their leases."""
-        options = ("-c", str(slots), "-P", str(HERE), "--accept", "msgpack", "--allow", "chaos_tasks")
+        options = ("-c", str(slots), "-P", str(HERE), "-P", str(ROOT), "--accept", "msgpack", "--allow", "chaos_tasks")
         options += ("--durability", self.durability)
         started = [self.new_daemon(name, *options, url=url, **environ) for name in names]
         self.daemons += started

@@ -31,7 +31,6 @@ FAULTS: dict[str, Fault] = {
     "giants": Fault(tasks.giants, may_rerun=False),
     "duplicates": Fault(records.duplicates, may_rerun=False),
     "junk": Fault(records.junk, is_top=True, may_rerun=False),
-    "soak": Fault(soak.soak, is_once=True),
 }
 
 FAULTS |= {name: Fault(harm, world=GuardedWorld) for name, harm in FAILOVER_SCENARIOS.items()}
@@ -42,6 +41,8 @@ if os.geteuid() == 0:  # network namespaces are for root alone
         for name, harm in NETWORK_SCENARIOS.items()
     }
     FAULTS |= {name: Fault(harm, world=GuardedNetworkWorld) for name, harm in NETWORK_FAILOVER_SCENARIOS.items()}
+
+FAULTS["soak"] = Fault(soak.soak, is_once=True)
 
 TOP = {name: fault for name, fault in FAULTS.items() if fault.is_top}
 """Those that matter most: one round of each is part of `make test`."""
