@@ -26,7 +26,7 @@ def main(words: Sequence[str]) -> int:
         return 0
     options = _parser().parse_args(words)
     seed = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
-    for system in _chosen(options.only, SYSTEMS):
+    for system in _chosen(options.only, SYSTEMS) if options.rounds else ():
         if not is_installed(system):
             print(f"{system.name} is not installed: python -m bench.faults install {system.name}")
             return 2
