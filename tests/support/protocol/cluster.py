@@ -45,7 +45,7 @@ class PropertyError(AssertionError):
     """A property does not hold."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Daemon:
     """What a daemon knows.  One that is not awake was not heard in time: nothing runs there until it is."""
 
@@ -57,6 +57,9 @@ class Daemon:
     @property
     def name(self) -> str:
         return self.broker.worker
+
+    def __repr__(self) -> str:
+        return self.name
 
     def runs(self) -> Iterator[str]:
         """Ids of what its children may be running."""
@@ -107,6 +110,11 @@ class Cluster:
         if self._watched is None and answer != (right := expected()):
             self._fail(Mismatch(f"the server answers {answer!r}, the table says {right!r}"))
 
+    def violated(self, what: str) -> None:
+        """A property, named first, does not hold.  Returns when it is not the one that is watched."""
+        if what.startswith(self._watched or ""):
+            self._fail(PropertyError(what))
+
     def _fail(self, error: AssertionError) -> NoReturn:
         self.has_failed = True
         raise error
@@ -114,10 +122,8 @@ class Cluster:
     def check(self) -> Seen:
         """Look at everything.  Raises Mismatch or PropertyError."""
         self.seen = seen = look(self._client)
-        found = broken(seen, (task_id for daemon in self.daemons for task_id in daemon.runs()))
-        wrong = [text for text in found if text.startswith(self._watched or "")]
-        if wrong:
-            self._fail(PropertyError("\n".join(wrong)))
+        for what in broken(seen, [task_id for daemon in self.daemons for task_id in daemon.runs()]):
+            self.violated(what)
         if self._watched is None:
             expected = self._table.seen()
             for name in Seen.__dataclass_fields__:
@@ -189,14 +195,12 @@ class Cluster:
         self._agree(released, lambda: self._table.release(daemon.name, found))
 
     def deliver(self, daemon: Daemon, task: Task, call: int) -> None:
-        is_own = self._is_leased(task)
+        is_own = self._client.zscore(KEYS.started(task.queue), task.member) is not None
+        before = self._client.xlen(REPLY)
         (answer,) = daemon.broker.deliver([Delivery(task, b"outcome", (), (call, call + 1))])
-        if answer and not is_own:
-            self._fail(PropertyError(f"safe: {daemon.name} delivered for {task.id}, which is not its own"))
+        if not is_own and self._client.xlen(REPLY) != before:
+            self.violated(f"safe: {daemon.name} delivered for {task.id}, which is not its own")
         self._agree(answer, lambda: self._table.deliver(daemon.name, lease_of(task), f"{call}-{call + 1}"))
-
-    def _is_leased(self, task: Task) -> bool:
-        return self._client.zscore(KEYS.started(task.queue), task.member) is not None
 
     # --- how it ends
 

@@ -11,9 +11,9 @@ from farpool_common.broker.connection import Scripts
 
 @dataclass(frozen=True)
 class Mistake:
-    """In `script`, `right` is replaced by `wrong`."""
+    """In `script`, `right` is replaced by `wrong`.  `property`: the one that does not hold then, if there is one."""
 
-    property: str
+    property: str | None
     script: str
     right: str
     wrong: str
@@ -80,6 +80,14 @@ MISTAKES = {
     "a failure that leaves the worker busy": Mistake(
         "clean", "fail", "    redis.call('SREM', worker_key .. ':executions', member)\n", ""
     ),
+    "a release to the end of the queue": Mistake(
+        None,
+        "release",
+        "            redis.call('LPUSH', prefix .. ':queue:' .. queue, id)\n",
+        "            redis.call('RPUSH', prefix .. ':queue:' .. queue, id)\n",
+    ),
+    "a claim from the end of the queue": Mistake(None, "claim", "redis.pcall('LPOP'", "redis.pcall('RPOP'"),
+    "a repeated finish that is not recognised": Mistake(None, "finish", "        answer = 2\n", ""),
 }
 
 

@@ -1,6 +1,7 @@
 """What must be true of the keyspace after every step, whatever the steps were.
 
-The names are those of the model (docs/model/README.md); `books` and `clean` are about what the model leaves out.
+The names are those of the model (docs/model/README.md); `books` and `clean` are about what the model leaves out.  Whether
+a task is `live` shows only at the end: see the machine.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from farpool_common.broker import Balance
 from protocol.reference import ENDED
 from protocol.seen import Seen
+
+PROPERTIES = ("safe", "kept", "alone", "live", "books", "clean")
 
 
 def broken(seen: Seen, runs: Iterable[str]) -> list[str]:
