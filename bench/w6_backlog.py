@@ -22,6 +22,9 @@ LEASED = 100_000
 CLAIMED = 500
 """Tasks that are claimed and finished, ten at once, from the head of the backlog."""
 
+AT_ONCE = 50
+"""What a daemon claims at most in one call."""
+
 ROUNDS = 3
 SLOW_MICROSECONDS = 5_000
 KEYS = Keys()
@@ -68,9 +71,9 @@ def _costs(url: str, client: redis.Redis, backlog: int) -> Iterator[Cost]:
 
 
 def _recovery(client: redis.Redis, worker: WorkerBroker, url: str) -> Iterator[Cost]:
-    with _measured(client, f"claim {LEASED:,}, 200 at once", LEASED) as cost:
-        for _ in range(LEASED // 200):
-            worker.claim(200)
+    with _measured(client, f"claim {LEASED:,}, {AT_ONCE} at once", LEASED) as cost:
+        for _ in range(LEASED // AT_ONCE):
+            worker.claim(AT_ONCE)
     yield cost
     worker.heartbeat([], {}, lease_ms=0, keep=60, renew_rq=False)
     held, other = client.scard(KEYS.executions("w1")), WorkerBroker(url, "w2", ["q"])

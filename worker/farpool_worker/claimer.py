@@ -10,6 +10,9 @@ from farpool_common.broker.outages import OUTAGES
 from farpool_common.errors import ServerError, ServerRefusedError, ServerUnreachableError
 from farpool_worker.log import log
 
+MOST_AT_ONCE = 50
+"""Tasks in one claim: the server takes 30 to 40 µs for each, and answers nobody else meanwhile."""
+
 SILENCE_SECONDS = 5.0
 """Beyond the time after which the server answers in any case (guess)."""
 
@@ -70,9 +73,9 @@ class Claimer:
         return bell.armed_at + WAIT_SECONDS + SILENCE_SECONDS
 
     def claim(self, capacity: int, now: float) -> Claimed:
-        """Up to `capacity` tasks, and those that doorbells rang for."""
+        """Up to `capacity` tasks and MOST_AT_ONCE, and those that doorbells rang for."""
         if self._rung or (capacity > 0 and self._may_have_more and now >= self._suspended_until):
-            return self._claim(max(0, capacity - len(self._rung)), now)
+            return self._claim(min(MOST_AT_ONCE, max(0, capacity - len(self._rung))), now)
         return Claimed()
 
     def listen(self, now: float) -> None:

@@ -34,6 +34,9 @@ FAILURE_SECONDS = 31_536_000
 TOMBSTONE_SECONDS = 120
 """How long a finished record stays, so that a repeated finish or enqueue is recognised."""
 
+MOST_RELEASED = 100
+"""Tasks that one call of a script hands back."""
+
 MOST_PIECES = 2000
 """Pieces of arguments that one call of a script removes; those of a task with more are removed after it."""
 
@@ -182,17 +185,18 @@ class WorkerBroker:
 
     def release(self, tasks: Sequence[Task]) -> int:
         """Hand unstarted tasks back to the heads of their queues, in their order, uncharged."""
-        args: list[Any] = [self.keys.prefix, self.worker]
-        for task in reversed(tasks):
-            args += [task.queue, task.id, task.execution]
-        return int(self._scripts.run("release", [], args)) if tasks else 0
+        return self._release([(task.queue, task.id, task.execution) for task in reversed(tasks)])
 
     def disown(self, members: Iterable[str]) -> int:
         """Release leases that Redis says are ours and that we know nothing of (a claim's answer was lost)."""
-        args: list[Any] = [self.keys.prefix, self.worker]
-        for member in members:
-            args += ["", to_bytes(member), ""]
-        return int(self._scripts.run("release", [], args))
+        return self._release([("", to_bytes(member), "") for member in members])
+
+    def _release(self, leases: Sequence[tuple[str, str | bytes, str]]) -> int:
+        released = 0
+        for start in range(0, len(leases), MOST_RELEASED):
+            args = [item for lease in leases[start : start + MOST_RELEASED] for item in lease]
+            released += int(self._scripts.run("release", [], [self.keys.prefix, self.worker, *args]))
+        return released
 
     def heartbeat(
         self, held: Sequence[Task], info: Mapping[str, str | int], *, lease_ms: int, keep: int, renew_rq: bool

@@ -9,7 +9,7 @@ from replicated import replicated
 from farpool.embedded import Server
 from farpool_common.broker import OUTAGES, WorkerBroker
 from farpool_common.errors import ServerError
-from farpool_worker.claimer import SPOILED_SECONDS, Claimer
+from farpool_worker.claimer import MOST_AT_ONCE, SPOILED_SECONDS, Claimer
 
 RECONNECTS = 150
 """redis-py's pools refuse to make more than a hundred connections."""
@@ -107,3 +107,14 @@ def test_a_queue_whose_leases_cannot_be_noted_is_left_alone_for_a_while_and_the_
     claimed = claimer.claim(2, now + SPOILED_SECONDS)
     assert [found.id for found in (*claimed.tasks, *claimed.malformed)] == ["1"]
     claimer.stop()
+
+
+def test_one_claim_asks_for_a_bounded_number_of_tasks_and_the_next_for_the_rest(broker, client):
+    for number in range(5 * MOST_AT_ONCE):
+        enqueue(client, "first", str(number))
+    claimer = Claimer(broker)
+    claims = []
+    while not claimer.is_dry:
+        claimed = claimer.claim(1000, 0.0)
+        claims.append(len(claimed.tasks) + len(claimed.malformed))
+    assert claims == [MOST_AT_ONCE] * 5 + [0]
