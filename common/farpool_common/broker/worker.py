@@ -215,7 +215,7 @@ class WorkerBroker:
         lost, members, is_entered = self._scripts.run("heartbeat", [], args)
         return Beat(frozenset(map(text, lost)), frozenset(map(as_it_is, members)), bool(is_entered))
 
-    def recover(self, *, grace_ms: int, stray_ms: int, stock_ms: int = 60_000, most: int = 100) -> Recovered:
+    def recover(self, *, grace_ms: int, stray_ms: int, stock_ms: int = 60_000, most: int = 50) -> Recovered:
         """Hand back what dead daemons held, and what was taken and never begun."""
         args = [self.keys.prefix, grace_ms, most, stray_ms, stock_ms, *self.queues]
         tasks, dead, put_back = self._scripts.run("recover", [], args)

@@ -80,7 +80,7 @@ def test_a_recovery_takes_as_many_commands_with_a_hundred_thousand_lapsed_leases
         worker.recover(grace_ms=0, stray_ms=2000)
         found.append(commands(client))
     assert found[0] == found[1]
-    assert found[0]["hexists"] == 100
+    assert found[0]["hexists"] == 50
 
 
 def test_one_claim_brings_a_bounded_number_of_bytes_and_the_next_the_rest(producer, worker):

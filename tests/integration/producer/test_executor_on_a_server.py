@@ -13,6 +13,7 @@ from redis_state import redis_state
 from farpool import (
     Executor,
     FarpoolError,
+    QueueFullError,
     ServerRefusedError,
     ServerUnreachableError,
     ServerUnsuitableError,
@@ -147,6 +148,34 @@ def test_cut_connections_lose_nothing(executor: Executor, worker: HandWorker, cl
             worker.run(task)
             done += task.calls
     assert [future.result(DEADLINE) for future in futures] == [1, 0, 1, 4, 9, 16]
+
+
+def test_a_bounded_queue_never_holds_more_and_all_calls_are_run(
+    server: Server, worker: HandWorker, client: redis.Redis
+) -> None:
+    with Executor(server.url, max_queued=3) as executor:
+        futures = [executor.submit(f.square, number) for number in range(40)]
+        lengths = []
+
+        def all_are_done() -> bool:
+            lengths.append(client.llen("rq:queue:default"))
+            for task in worker.broker.claim(1).tasks:
+                worker.run(task)
+            return all(future.done() for future in futures)
+
+        wait_until(all_are_done)
+        assert [future.result(DEADLINE) for future in futures] == [number**2 for number in range(40)]
+    assert max(lengths) <= 3
+
+
+def test_a_full_queue_is_told_to_those_who_do_not_wait(server: Server, client: redis.Redis) -> None:
+    with Executor(server.url, max_queued=1, when_full="raise") as executor:
+        first = executor.submit(f.square, 1)
+        wait_until(lambda: client.llen("rq:queue:default") == 1)
+        with pytest.raises(QueueFullError, match="queue default holds 1 tasks; the limit is 1"):
+            executor.submit(f.square, 2).result(DEADLINE)
+        assert client.llen("rq:queue:default") == 1
+        first.cancel()
 
 
 @pytest.fixture
