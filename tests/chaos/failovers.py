@@ -60,9 +60,10 @@ def primary_killed(world: GuardedWorld) -> None:
     wait_for(lambda: world.server.primary is not old)
     world.pause(0, 2 * DOWN_AFTER_MS / 1000)
     old.start()
-    wait_for(lambda: _is_replica(old) or _our_commands(old))
+    world.pause(1.0, 3.0)
     if _our_commands(old):
         world.verdict.notes.append("a primary of the past got commands of ours")
+    world.server.demote(old)
     see_that_they_work(world)
 
 
@@ -81,6 +82,7 @@ def living_primary_replaced(world: GuardedWorld) -> None:
     world.pause(1.0, 2.0)
     if _our_commands(old) != before:
         world.verdict.notes.append("the primary of the past still gets commands of ours")
+    world.server.demote(old)
     see_that_they_work(world)
 
 
@@ -97,12 +99,27 @@ def primary_host_cut_off(world: GuardedNetworkWorld) -> None:
     wait_for(lambda: world.server.primary is not old)
     world.pause(0, 2 * LEASE)
     world.server_hosts[0].heal()
-    wait_for(lambda: _is_replica(old), seconds=60)
+    world.server.demote(old)
     see_that_they_work(world)
 
 
-def _is_replica(node: Node) -> bool:
-    return bool(node.client.info("replication")["role"] == "slave")
+def replication_cut_first(world: GuardedNetworkWorld) -> None:
+    """For half a second the replica learns nothing, and then the primary's host is cut off for good."""
+    world.start_daemons("a", "b")
+    world.submit(15, jobs=0)
+    world.wait_until_running(2)
+    world.pause(0, 0.3)
+    old, (first, second) = world.server.primary, world.server_hosts
+    world.harm()
+    first.cut_from(second)
+    world.submit(15, jobs=0)
+    time.sleep(0.5)
+    first.cut(Way.BOTH)
+    wait_for(lambda: world.server.primary is not old)
+    world.pause(0, 2 * LEASE)
+    first.heal()
+    world.server.demote(old)
+    see_that_they_work(world)
 
 
 def _our_commands(node: Node) -> int:
@@ -116,6 +133,6 @@ FAILOVER_SCENARIOS: dict[str, Callable[[GuardedWorld], None]] = {
 }
 
 NETWORK_FAILOVER_SCENARIOS: dict[str, Callable[[GuardedNetworkWorld], None]] = {
-    each.__name__: each for each in (primary_host_cut_off,)
+    each.__name__: each for each in (primary_host_cut_off, replication_cut_first)
 }
 """These need root as well."""

@@ -44,6 +44,11 @@ class Host:
         for chain in way.value:
             self._drop(chain)
 
+    def cut_from(self, other: "Host") -> None:
+        """The same for what these two say to each other."""
+        self._filter("-A", "INPUT", "-s", other.address, "-j", "DROP")
+        self._filter("-A", "OUTPUT", "-d", other.address, "-j", "DROP")
+
     def heal(self) -> None:
         """All passes again."""
         self._filter("-F")
