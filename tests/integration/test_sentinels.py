@@ -93,6 +93,15 @@ def test_commands_take_the_url_of_a_service(guarded):
         line = [sys.executable, "-m", "farpool", command[0], "-u", guarded.service_url, *command[1:]]
         done = subprocess.run(line, cwd=SUPPORT, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
+        if command == ["doctor"]:
+            assert f"127.0.0.1:{guarded.primary.port}, say the sentinels" in done.stdout
+
+
+def test_a_user_who_may_not_ask_for_the_role_is_served_all_the_same(guarded):
+    guarded.primary.client.acl_setuser(
+        "plain", enabled=True, passwords=["+pw"], keys=["*"], commands=["+@all", "-role"]
+    )
+    ping(guarded.service_url.replace("://", "://plain:pw@"))
 
 
 def test_a_primary_that_became_a_replica_is_left_and_not_taken_again_while_a_sentinel_still_names_it(tmp_path):

@@ -13,6 +13,7 @@ from farpool.cli.overview import Overview, look
 from farpool_common.address import Address
 from farpool_common.broker import balance, check_server, connect, translated
 from farpool_common.broker.connection import text
+from farpool_common.broker.sentinels import primary_of
 from farpool_common.errors import FarpoolError
 from farpool_common.escape import printable
 from farpool_common.keys import Keys
@@ -50,6 +51,8 @@ def _server_checks(client: redis.Redis, address: Address, keys: Keys) -> Iterato
     except FarpoolError as error:
         yield Check("server", "fail", printable(str(error)))
         return
+    if (primary := primary_of(client)) is not None:
+        yield Check("primary", "ok", f"{primary[0]}:{primary[1]}, say the sentinels")
     yield _suitable(client, address)
     yield _persistence(info)
     yield _memory(info)

@@ -78,8 +78,8 @@ def test_a_lossy_link_loses_some_and_a_slow_one_nothing(echo):
     echo.host.slow_down(200)
     assert [echo.passes() for _ in range(10)] == [(True, True)] * 10
     echo.host.lose_some(0.5)
-    arrived = sum(echo.passes()[0] for _ in range(40))
-    assert 5 < arrived < 35  # outside it by chance: once in a million runs
+    arrived = sum(echo.passes()[0] for _ in range(20))
+    assert 0 < arrived < 20  # outside it by chance: twice in a million runs
 
 
 def test_nothing_is_left_of_a_network_whose_hosts_still_run_something(tmp_path):
