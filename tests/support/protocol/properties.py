@@ -1,7 +1,7 @@
 """What must be true of the keyspace after every step, whatever the steps were.
 
-The names are those of the model (docs/model/README.md); `books` and `clean` are about what the model leaves out.  Whether
-a task is `live` shows only at the end: see the machine.
+The names are those of the model (docs/model/README.md); `books` and `clean` are about what the model leaves out.
+Whether a task is `live` shows only at the end: see the machine.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
