@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 import redis
+from redis.client import Pipeline
 
 from farpool.cli.options import server_address, server_keys, url_option
 from farpool_common.broker import connect, translated
@@ -48,7 +49,7 @@ def enqueue(
     client = connect(address.url)
     rq_queue = Queue(queue, connection=client, serializer=Serializer)
 
-    def put(pipeline: redis.client.Pipeline | None = None) -> str:
+    def put(pipeline: Pipeline | None = None) -> str:
         call: dict[str, Any] = {"args": args, "kwargs": kwargs, "timeout": timeout, "at_front": front}
         return str(rq_queue.enqueue_call(name, pipeline=pipeline, **call).id)
 
@@ -57,7 +58,7 @@ def enqueue(
     client.close()
 
 
-def _put_if_there_is_room(client: redis.Redis, key: str, most: int, put: Callable[[redis.client.Pipeline], str]) -> str:
+def _put_if_there_is_room(client: redis.Redis, key: str, most: int, put: Callable[[Pipeline], str]) -> str:
     """What `put` returns, done only while the queue holds less than `most`.  Raises QueueFullError."""
     for _ in range(MOST_TRIES):
         with client.pipeline() as pipeline:
