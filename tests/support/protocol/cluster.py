@@ -45,7 +45,7 @@ class PropertyError(AssertionError):
     """A property does not hold."""
 
 
-@dataclass(repr=False)
+@dataclass
 class Daemon:
     """What a daemon knows.  One that is not awake was not heard in time: nothing runs there until it is."""
 
@@ -57,9 +57,6 @@ class Daemon:
     @property
     def name(self) -> str:
         return self.broker.worker
-
-    def __repr__(self) -> str:
-        return self.name
 
     def runs(self) -> Iterator[str]:
         """Ids of what its children may be running."""

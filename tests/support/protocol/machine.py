@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -34,6 +35,17 @@ def step(condition: Callable[["ProtocolMachine"], Any], likely: int = 1) -> Call
     return entered
 
 
+def shown(item: object) -> str:
+    """A word for it."""
+    match item:
+        case Daemon(name=name) | NewTask(id=name) | Task(id=name):
+            return name
+        case list() | tuple():
+            return ", ".join(map(shown, item))
+        case _:
+            return str(item)
+
+
 class ProtocolMachine(RuleBasedStateMachine):
     """One rule: Hypothesis' own choice among many leaves most of them out of each example, so little happens in it."""
 
@@ -57,7 +69,10 @@ class ProtocolMachine(RuleBasedStateMachine):
         getattr(self, self._one_of(possible))()
 
     def _one_of(self, found: Sequence[_Item]) -> _Item:
-        return self._data.draw(st.sampled_from(found))  # type: ignore[no-any-return]
+        """Drawn by its number, for a daemon or a task would be printed with all that it has."""
+        item = found[self._data.draw(st.integers(0, len(found) - 1))]
+        note(f"  {shown(item)}")
+        return item
 
     @invariant()
     def everything_is_right(self) -> None:
@@ -82,6 +97,9 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     def rung(self) -> list[Daemon]:
         return [daemon for daemon in self.cluster.daemons if daemon.rung]
+
+    def rung_awake(self) -> list[Daemon]:
+        return [daemon for daemon in self.rung() if daemon.is_awake]
 
     def hosts(self) -> list[str]:
         """Names that hold leases by the server's books and have not lapsed; their daemons may be dead."""
@@ -139,11 +157,11 @@ class ProtocolMachine(RuleBasedStateMachine):
     def claim_without_an_answer(self) -> None:
         self.cluster.claim(self._one_of(self.awake()), self._one_of((1, 2)), is_heard=False)
 
-    @step(lambda self: self.rung())
+    @step(lambda self: self.rung_awake())
     def claim_what_rang(self) -> None:
-        """While `rq suspend` holds, or not.  A daemon that slept meanwhile may find nothing."""
+        """While `rq suspend` holds, or not."""
         self.cluster.suspend(on=self._one_of((False, True)))
-        self.cluster.claim(self._one_of(self.rung()), self._one_of((0, 1)))
+        self.cluster.claim(self._one_of(self.rung_awake()), self._one_of((0, 1)))
         self.cluster.suspend(on=False)
 
     @step(lambda self: self.beating())
