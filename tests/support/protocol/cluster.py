@@ -80,7 +80,7 @@ class Cluster:
     """Begins with an empty server.  `daemons` that die are replaced by others with other names.
 
     `live_hosts`: names whose host lease has not lapsed; their daemons may be dead.  `seen`: the last look.
-    `has_failed`: something was wrong already.
+    `has_failed`: something was wrong already.  `has_lapsed`: there may be something to recover.
     """
 
     def __init__(
