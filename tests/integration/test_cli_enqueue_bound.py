@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import redis
 from click.testing import CliRunner
+from rq import Queue
 
 from farpool.cli import main
-from farpool.cli.enqueue import _put_if_there_is_room
+from farpool.cli.enqueue import put_if_there_is_room
 from farpool.embedded import Server
 from farpool_common.broker import connect
 from farpool_common.errors import QueueFullError
@@ -30,10 +31,11 @@ def test_several_at_once_do_not_fill_a_queue_beyond_its_bound(server: Server, cl
     def put_ten(_: int) -> int:
         refused = 0
         with connect(server.url) as own:
+            queue = Queue("q", connection=own)
             start.wait()
             for _ in range(10):
                 try:
-                    _put_if_there_is_room(own, "rq:queue:q", 7, lambda pipeline: str(pipeline.rpush("rq:queue:q", "x")))
+                    put_if_there_is_room(queue, 7, lambda pipeline: str(pipeline.rpush(queue.key, "x")))
                 except QueueFullError:
                     refused += 1
         return refused

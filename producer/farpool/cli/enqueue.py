@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import redis
@@ -14,6 +14,9 @@ from farpool.cli.options import server_address, server_keys, url_option
 from farpool_common.broker import connect, translated
 from farpool_common.codec import Serializer
 from farpool_common.errors import QueueFullError, ServerBusyError
+
+if TYPE_CHECKING:  # RQ reads the prefix when it is imported
+    from rq import Queue
 
 MOST_TRIES = 100
 """How often the length of a busy queue is looked at before a job is put there (guess)."""
@@ -54,18 +57,18 @@ def enqueue(
         return str(rq_queue.enqueue_call(name, pipeline=pipeline, **call).id)
 
     with translated(address.masked):
-        click.echo(put() if max_queued is None else _put_if_there_is_room(client, rq_queue.key, max_queued, put))
+        click.echo(put() if max_queued is None else put_if_there_is_room(rq_queue, max_queued, put))
     client.close()
 
 
-def _put_if_there_is_room(client: redis.Redis, key: str, most: int, put: Callable[[Pipeline], str]) -> str:
+def put_if_there_is_room(queue: "Queue", most: int, put: Callable[[Pipeline], str]) -> str:
     """What `put` returns, done only while the queue holds less than `most`.  Raises QueueFullError."""
     for _ in range(MOST_TRIES):
-        with client.pipeline() as pipeline:
-            pipeline.watch(key)  # type: ignore[no-untyped-call]
-            waiting: Any = pipeline.llen(key)
+        with queue.connection.pipeline() as pipeline:
+            pipeline.watch(queue.key)  # type: ignore[no-untyped-call]
+            waiting: Any = pipeline.llen(queue.key)
             if waiting >= most:
-                raise QueueFullError(key.rpartition(":")[2], waiting, most)
+                raise QueueFullError(queue.name, waiting, most)
             pipeline.multi()
             job_id = put(pipeline)
             with suppress(redis.WatchError):  # somebody was quicker: look again
