@@ -113,6 +113,23 @@ def test_slots_are_those_of_the_live_hosts(executor: Executor, worker: HandWorke
     assert executor._max_workers == 2
 
 
+def test_an_outcome_that_a_failover_took_away_fails_its_future_and_does_not_keep_it_waiting(
+    executor: Executor, worker: HandWorker, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("farpool.watch.LOOK_SECONDS", 0.2)
+    first = executor.submit(f.square, 2)
+    (task,) = worker.claim()
+    # The clock of the old primary was ahead.  The new one has not got the stream, and begins it with earlier ids.
+    client.xdel(task.reply, client.xadd(task.reply, {"ahead": 1}, id="9999999999999-0"))
+    worker.run(task)
+    assert first.result(DEADLINE) == 4
+    client.delete(task.reply)
+    second = executor.submit(f.square, 3)
+    worker.run(worker.claim()[0])
+    with pytest.raises(TaskLostError, match="removed from the server before it was read"):
+        second.result(DEADLINE)
+
+
 def test_cancelling_a_call_that_waits_keeps_workers_from_it(
     executor: Executor, worker: HandWorker, client: redis.Redis
 ) -> None:
