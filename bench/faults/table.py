@@ -10,18 +10,16 @@ from bench.faults.results import load, rounds_of
 from bench.faults.rounds import Round
 from bench.faults.scenarios import SCENARIOS
 from bench.faults.systems import SYSTEMS, System
+from bench.page import put_table
 
 Notes = list[dict[str, Any]]
 
 USUAL_ROUNDS = 5
-BEGIN, END = "<!-- the table begins -->\n", "<!-- the table ends -->\n"
 
 
 def write_table(page: Path, folder: Path) -> None:
-    """Put the table between its two marks, or into a new page."""
-    text = page.read_text() if page.exists() else BEGIN + END
-    before, _, rest = text.partition(BEGIN)
-    page.write_text(before + BEGIN + table(folder) + END + rest.partition(END)[2])
+    """Into its page, or a new one."""
+    put_table(page, table(folder))
 
 
 def table(folder: Path) -> str:

@@ -20,6 +20,8 @@ from rounds import run  # noqa: E402
 from table import row, table  # noqa: E402
 from world import GRACE, LEASE, PROMISE, SWEEP  # noqa: E402
 
+from bench.page import put_table  # noqa: E402
+
 
 def main(words: Sequence[str]) -> int:
     """Run, print, and tell by the exit code whether every promise was kept."""
@@ -41,7 +43,7 @@ def main(words: Sequence[str]) -> int:
     text = table(rows, seed)
     print(text)
     if options.table:
-        Path(options.table).write_text(text)
+        put_table(Path(options.table), text)
     return 0 if ended_well else 1
 
 
@@ -51,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--only", help=f"some of {', '.join(FAULTS)}")
     parser.add_argument("--at-once", type=int, default=2, help="rounds side by side; most of a round is waiting")
-    parser.add_argument("--table", help="a file for the table")
+    parser.add_argument("--table", help="a page for the table")
     return parser
 
 
