@@ -36,6 +36,7 @@ from farpool_worker.outbox import Outbox
 from farpool_worker.pool import Pool, PoolOptions
 from farpool_worker.results import Results
 from farpool_worker.runtimes import Runtimes
+from farpool_worker.server_watch import ServerWatch
 from farpool_worker.settings import WorkerSettings
 from farpool_worker.signals import StopRequests
 from farpool_worker.threads import Background
@@ -75,6 +76,7 @@ class Daemon:
         )
         self._membership = Membership(self._broker, self._lease, settings, self._stop_requests)
         self._drain = Drain(settings.drain_seconds, self._stop_requests, self._holdings())
+        self._server_watch = ServerWatch(self._broker, allow_eviction=settings.allow_eviction)
         self._backoff, self._retry_at = Backoff(), 0.0
         self._maintenance = Maintenance(settings.jobs.rq)
         self._is_init = os.getpid() == 1
@@ -251,6 +253,7 @@ class Daemon:
             if self._stuck_in(now) == 0.0:
                 give_back(self._broker, self._ledger, self._could_go())
             self._claim(now)
+            self._server_watch.look_if_due(now)
             self._backoff.reset()
         except ServerError as error:
             self._wait_out(error)
