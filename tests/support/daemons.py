@@ -52,6 +52,8 @@ class Daemon:
     def wait_until_listed(self) -> "Daemon":
         with connect(self.url) as client:
             wait_for(lambda: self.name in {host.name for host in live_hosts(client, Keys())}, self._died)
+            channel = Keys().channel(self.name)  # a command that nobody hears is lost
+            wait_for(lambda: client.pubsub_numsub(channel)[0][1], self._died)
         return self
 
     def _died(self) -> str:

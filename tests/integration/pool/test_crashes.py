@@ -178,9 +178,8 @@ def test_half_a_message_does_not_hold_the_daemon_up():
 
 def test_what_a_task_writes_into_every_file_costs_no_other_child(driver):
     driver.wait_idle()
-    driver.send(chunk("pool_tasks:write_into_every_file", ()), slot=0)
-    other = psutil.Process(driver.call("pool_tasks:pid", ())[0])
-    _crash(driver.until(crashes))
+    other = psutil.Process(values(driver.run(chunk("pool_tasks:pid", ()), slot=1))[0])
+    _crash(driver.run(chunk("pool_tasks:write_into_every_file", ()), slot=0))
     driver.wait_idle()
     assert other.is_running()
 
