@@ -23,7 +23,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench
 
 # Many rounds of every fault, then ten minutes of all at once: docs/reliability.md, whose table is written anew.
-# One and a half hours on two cores; ROUNDS=5 takes a sixth.
+# Forty minutes on two cores; ROUNDS=5 takes fifteen.
 ROUNDS ?= 50
 chaos: $(VENV)/dev.stamp network-tools chaos-tools
 	$(BIN)/python tests/chaos --rounds $(ROUNDS) --at-once 4 --table docs/reliability.md

@@ -32,7 +32,7 @@ def main(words: Sequence[str]) -> int:
     with ProcessPoolExecutor(options.at_once, get_context("spawn")) as side_by_side:
         for name in chosen:
             verdicts = []
-            rounds = 1 if FAULTS[name].is_once else options.rounds
+            rounds = FAULTS[name].rounds(options.rounds)
             for verdict, said in side_by_side.map(run, repeat(name), range(seed, seed + rounds)):
                 print(said, end="", flush=True)
                 verdicts.append(verdict)
@@ -48,7 +48,7 @@ def main(words: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="chaos", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=50, help="of faults that matter most; others get a fifth")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--only", help=f"some of {', '.join(FAULTS)}")
     parser.add_argument("--at-once", type=int, default=2, help="rounds side by side; most of a round is waiting")

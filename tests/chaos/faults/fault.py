@@ -32,6 +32,10 @@ class Fault:
         ):
             yield world
 
+    def rounds(self, most: int) -> int:
+        """All of them where it matters most, a fifth elsewhere."""
+        return 1 if self.is_once else most if self.is_top else max(1, most // 5)
+
     def is_survived(self, verdict: Verdict) -> bool:
         """Nothing lost, nothing twice, and nothing run again without need."""
         return verdict.is_good and (self.may_rerun or verdict.extra == 0)
