@@ -112,11 +112,11 @@ class Guarded:
         self.sentinels[0].client.sentinel_failover(SERVICE)
         wait_for(lambda: self.primary is not before)
 
-    def demote(self, node: Node) -> None:
-        """Wait until a primary of the past is a replica, which the sentinels see to."""
+    def reunite(self) -> None:
+        """Wait until one is primary and the other its replica: sentinels see to it, and may change their minds."""
         for sentinel in self.sentinels:
             sentinel.hurry()
-        wait_for(lambda: node.client.info("replication")["role"] == "slave")
+        wait_for(lambda: sorted(node.client.info("replication")["role"] for node in self.nodes) == ["master", "slave"])
 
     def kill(self) -> None:
         for each in (*self.sentinels, *self.nodes):
