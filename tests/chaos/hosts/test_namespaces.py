@@ -71,7 +71,7 @@ def test_a_cut_stops_what_it_names_until_it_is_healed(echo, way, passes):
     echo.host.cut(way)
     assert echo.passes() == passes
     echo.host.heal()
-    assert echo.passes() == (True, True)
+    wait_for(lambda: echo.passes() == (True, True))  # a link that comes up takes a moment
 
 
 def test_a_lossy_link_loses_some_and_a_slow_one_nothing(echo):
