@@ -1,7 +1,7 @@
 """Sentinels choose another primary; nobody is told but the connections that ask them."""
 
 import pytest
-from failovers import FAILOVER_SCENARIOS, GuardedWorld
+from faults.failovers import FAILOVER_SCENARIOS, GuardedWorld
 
 
 @pytest.mark.parametrize("name", FAILOVER_SCENARIOS)

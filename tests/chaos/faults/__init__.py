@@ -2,11 +2,10 @@
 
 import os
 
-from failovers import FAILOVER_SCENARIOS, NETWORK_FAILOVER_SCENARIOS, GuardedNetworkWorld, GuardedWorld
-from networks import NETWORK_SCENARIOS, NETWORK_WITHOUT_EXTRA_RUNS, NetworkWorld
-
 from faults import messages, processes, records, servers, soak, tasks
+from faults.failovers import FAILOVER_SCENARIOS, NETWORK_FAILOVER_SCENARIOS, GuardedNetworkWorld, GuardedWorld
 from faults.fault import Fault
+from faults.networks import NETWORK_SCENARIOS, NETWORK_WITHOUT_EXTRA_RUNS, NetworkWorld
 
 FAULTS: dict[str, Fault] = {
     "child_killed": Fault(processes.child_killed, is_top=True),

@@ -1,8 +1,8 @@
 """The network fails between real hosts; `make chaos` does every fault for every length, many times."""
 
 import pytest
-from failovers import GuardedNetworkWorld, replication_cut_first
-from networks import NETWORK_SCENARIOS, NETWORK_WITHOUT_EXTRA_RUNS, NetworkWorld
+from faults.failovers import GuardedNetworkWorld, replication_cut_first
+from faults.networks import NETWORK_SCENARIOS, NETWORK_WITHOUT_EXTRA_RUNS, NetworkWorld
 
 from farpool import TaskLostError
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 from daemons import wait_for
 from namespaces import Way
-from networks import NetworkWorld
 from replicated import Node
 from sentinels import DOWN_AFTER_MS, Guarded
 from world import LEASE, StampedWorld
+
+from faults.networks import NetworkWorld
 
 MOVE_SECONDS = 2.5
 """By then all connections have moved: one look a second, and reads that wait for a second."""
