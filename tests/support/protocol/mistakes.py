@@ -21,39 +21,31 @@ class Mistake:
 
 MISTAKES = {
     "an enqueue that does not look whether the task exists": Mistake(
-        "safe", "enqueue", "if redis.call('EXISTS', job) == 0 then", "if true then"
+        "safe", "enqueue", "not seen[id] and redis.call('EXISTS', prefix .. ':job:' .. id) == 0", "not seen[id]"
     ),
-    "a finish by whoever wants to": Mistake(
-        "safe",
-        "finish",
-        "if redis.call('ZREM', prefix .. ':wip:' .. queue, member) == 1 then",
-        "redis.call('ZREM', prefix .. ':wip:' .. queue, member) if true then",
+    "a finish by whoever wants to": Mistake("safe", "finish", "    if removed == 1 then", "    if true then"),
+    "a success by whoever wants to": Mistake("safe", "succeed", "    if removed ~= 1 then", "    if false then"),
+    "a delivery by whoever wants to": Mistake(
+        "safe", "deliver", "    if lease and not failed(lease) then", "    if true then"
     ),
-    "a success by whoever wants to": Mistake(
-        "safe", "succeed", "if redis.call('ZREM', prefix .. ':wip:' .. queue, member) == 0 then", "if false then"
-    ),
-    "a delivery by whoever wants to": Mistake("safe", "deliver", "    if lease then", "    if true then"),
     "a heartbeat that makes a lease anew": Mistake(
         "safe",
         "heartbeat",
-        "    if not redis.call('ZSCORE', started, member) then",
+        "    if not until_ then",
         "    if redis.call('ZADD', started, now + 90, member) == 2 then",
     ),
     "a recovery that leaves the lease": Mistake(
         "safe",
         "recover",
-        "if redis.call('ZREM', prefix .. ':wip:' .. queue, member) == 0 then",
+        "if redis.pcall('ZREM', prefix .. ':wip:' .. queue, member) ~= 1 then",
         "if not redis.call('ZSCORE', prefix .. ':wip:' .. queue, member) then",
     ),
     "a claim that gives no lease": Mistake("kept", "claim", "    note_lease(queue, member)\n", ""),
     "a claim that forgets what it claims alone": Mistake(
-        "kept",
-        "claim",
-        "            redis.call('LPUSH', prefix .. ':queue:' .. queue, id)\n            return",
-        "            return",
+        "kept", "claim", "if #claims > 0 then return put_back(queue, id) end", "if #claims > 0 then return end"
     ),
     "a release that forgets the queue": Mistake(
-        "kept", "release", "            redis.call('LPUSH', prefix .. ':queue:' .. queue, id)\n", ""
+        "kept", "release", "    redis.call('LPUSH', prefix .. ':queue:' .. queue, id)\n", ""
     ),
     "a doorbell's undoing that forgets the queue": Mistake(
         "kept", "undo_doorbell", "        redis.call('LPUSH', KEYS[2], id)\n", ""
@@ -63,28 +55,28 @@ MISTAKES = {
     ),
     "a heartbeat that does not tell what is lost": Mistake("alone", "heartbeat", "lost[#lost + 1] = member", ""),
     "a recovery that counts no abandons": Mistake(
-        "live", "recover", "redis.call('HINCRBY', job, 'farpool_abandons', 1)", "1"
+        "live", "recover", "redis.pcall('HINCRBY', job, 'farpool_abandons', 1)", "1"
     ),
     "a recovery that leaves what doorbells moved": Mistake(
         "live", "recover", "    put_back_from(prefix .. ':farpool:doorbell:' .. queue, queue, stray_ms)\n", ""
     ),
     "a release that charges the attempt": Mistake(
-        "books", "release", "redis.call('HINCRBY', job, 'farpool_attempts', -1)", ""
+        "books", "release", "redis.pcall('HINCRBY', job, 'farpool_attempts', -1)", ""
     ),
     "a success that is not counted": Mistake(
-        "books", "succeed", "redis.call('HINCRBY', prefix .. ':farpool:counters', 'finished', written)", ""
+        "books", "succeed", "if written > 0 then count(prefix, 'finished', written) end\n", ""
     ),
     "a finish that leaves the execution": Mistake(
-        "clean", "finish", "redis.call('DEL', prefix .. ':execution:' .. member, ", "redis.call('DEL', "
+        "clean", "finish", "redis.call('UNLINK', prefix .. ':execution:' .. member, ", "redis.call('UNLINK', "
     ),
     "a failure that leaves the worker busy": Mistake(
-        "clean", "fail", "    redis.call('SREM', worker_key .. ':executions', member)\n", ""
+        "clean", "fail", "    redis.pcall('SREM', worker_key .. ':executions', member)\n", ""
     ),
     "a release to the end of the queue": Mistake(
         None,
         "release",
-        "            redis.call('LPUSH', prefix .. ':queue:' .. queue, id)\n",
-        "            redis.call('RPUSH', prefix .. ':queue:' .. queue, id)\n",
+        "    redis.call('LPUSH', prefix .. ':queue:' .. queue, id)\n",
+        "    redis.call('RPUSH', prefix .. ':queue:' .. queue, id)\n",
     ),
     "a claim from the end of the queue": Mistake(None, "claim", "redis.pcall('LPOP'", "redis.pcall('RPOP'"),
     "a repeated finish that is not recognised": Mistake(None, "finish", "        answer = 2\n", ""),
