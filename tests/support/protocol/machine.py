@@ -211,8 +211,9 @@ class ProtocolMachine(RuleBasedStateMachine):
     def lapse_lease(self) -> None:
         self.cluster.lapse_lease(self._one_of(self.cluster.unrenewed()))
 
-    @step(lambda self: self.cluster.has_lapsed or self.cluster.seen.aside)
+    @step(lambda self: self.cluster.has_lapsed or self.cluster.seen.aside or self.running())
     def recover(self) -> None:
+        """Often there is nothing to recover: what the living hold stays theirs."""
         self.cluster.recover(self._one_of(self.cluster.daemons))
 
     # --- the end
