@@ -192,8 +192,8 @@ class Daemon:
             self._results.react(event)
         for moved in self._transfer.moved():
             self._results.moved(moved)
-        for task_id in self._lease.lost():
-            self._taken_away(task_id)
+        for member in self._lease.lost():
+            self._taken_away(member)
         if self._stop_requests.count:
             self._stop()
         self._dispatch()
@@ -273,7 +273,7 @@ class Daemon:
                 self._orders.obey(command)
 
     def _claim(self, now: float) -> None:
-        if self._drain.is_on or self._deadline.has_passed:
+        if self._drain.is_on or not self._lease.is_sure:
             return
         capacity = self._capacity()
         claimed = self._claimer.claim(capacity, now)
@@ -329,7 +329,7 @@ class Daemon:
         return max(0.0, heard_at + STUCK_SECONDS - now)
 
     def _dispatch(self) -> None:
-        idle = [] if self._deadline.has_passed else self._pool.idle()
+        idle = self._pool.idle() if self._lease.is_sure else []
         if idle and self._maintenance.is_due(time.monotonic()) and not self._drain.is_on:
             self._pool.send(idle.pop(), [MAINTENANCE])
         ready = self._ledger.ready()
@@ -346,14 +346,14 @@ class Daemon:
             self._pool.send(slot, [work_of(held) for held in batch])
             self._active_at = self._dispatched_at = time.monotonic()
 
-    def _taken_away(self, task_id: str) -> None:
-        held = self._ledger.get(task_id)
-        if held is None or held.is_settling or held.stage is Stage.ENDING:
-            return  # its finish will be refused, or was accepted just now
-        log.warning("task %s was taken away: its lease had lapsed", task_id)
+    def _taken_away(self, member: str) -> None:
+        held = self._ledger.get(member.partition(":")[0])
+        if held is None or held.task.member != member or held.is_settling or held.stage is Stage.ENDING:
+            return  # its finish will be refused, or was accepted just now; or it is ours again, by another lease
+        log.warning("task %s was taken away: its lease had lapsed", held.task.id)
         if held.stage is Stage.SENT:
-            self._pool.kill(task_id)
-        self._outbox.drop(task_id)
+            self._pool.kill(held.task.id)
+        self._outbox.drop(held.task.id)
         self._ledger.remove(held)
 
     def _stop(self) -> None:

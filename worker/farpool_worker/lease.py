@@ -61,8 +61,16 @@ class Lease:
         self._sweep_at = time.monotonic() + random.uniform(0, times.sweep)
 
     def lost(self) -> list[str]:
-        """Ids of tasks that were taken away from us since the last call."""
+        """Members of leases that were taken away from us since the last call."""
         return [self._lost.popleft() for _ in range(len(self._lost))]
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether all that we hold is ours, but for what `lost` has told.
+
+        Looked at in this order: losses are noted before the heartbeat that showed them extends the deadline.
+        """
+        return not self._deadline.has_passed and not self._lost
 
     def run(self, stop: threading.Event) -> None:
         """The thread: beat three times per lease, counted from sending, sweep now and then, ride out outages."""
@@ -120,7 +128,7 @@ class Lease:
         sure = {member for member in lost if member not in jobs or member in self._missing}
         self._missing = lost
         if sure:
-            self._lost.extend(member.partition(":")[0] for member in sure)
+            self._lost.extend(sure)
             self._on_lost()
 
     def _disown(self, held: frozenset[str]) -> None:

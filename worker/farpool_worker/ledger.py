@@ -87,6 +87,8 @@ class Ledger:
 
     def add(self, task: Task) -> Held:
         """Enter a claimed task; one with large arguments is fetching, any other is ready."""
+        if before := self._held.get(task.id):
+            self.remove(before)  # that lease was taken away, and we have not been told of it yet
         held = Held(task, task.remaining)
         self._held[task.id] = held
         if task.parts:
