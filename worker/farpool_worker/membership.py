@@ -1,6 +1,8 @@
 """How a daemon comes to be known, and how it leaves: its name among the workers, its lease."""
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from farpool_common.backoff import Backoff
 from farpool_common.broker import OUTAGES, WorkerBroker, deregister, is_taken, register
@@ -8,6 +10,8 @@ from farpool_worker.lease import Lease
 from farpool_worker.log import log
 from farpool_worker.settings import WorkerSettings
 from farpool_worker.signals import StopRequests
+
+T = TypeVar("T")
 
 
 class Membership:
@@ -21,10 +25,14 @@ class Membership:
 
     def wait_for_server(self) -> str:
         """Its kind and version, once it answers.  Raises when it does not within the retry window."""
+        return self._in_time(lambda: self._broker.check(allow_eviction=self._settings.allow_eviction))
+
+    def _in_time(self, ask: Callable[[], T]) -> T:
+        """The answer, after as many tries as the retry window has room for."""
         deadline, backoff = time.monotonic() + self._settings.connect_seconds, Backoff()
         while True:
             try:
-                return self._broker.check(allow_eviction=self._settings.allow_eviction)
+                return ask()
             except OUTAGES as outage:
                 if time.monotonic() > deadline or self._stop_requests.count:
                     raise
@@ -32,17 +40,25 @@ class Membership:
                 time.sleep(max(0.05, backoff.pause_seconds()))
 
     def join(self) -> None:
-        """Enter our name; while a daemon of the same name holds its lease, wait for it to lapse."""
+        """Enter our name; while a daemon of the same name holds its lease, wait for it to lapse.
+
+        Each step may be repeated alone: after the last one, our own lease would look like that of another.
+        """
+        # What a predecessor of our name held was lost, and is charged; it must not seem to be ours.
+        for step in (self._wait_for_name, self._lease.sweep, self._register, self._lease.beat):
+            self._in_time(step)
+
+    def _wait_for_name(self) -> None:
         broker, name, times = self._broker, self._settings.name, self._settings.times
         while is_taken(broker.client, broker.keys, name, broker.place, grace_ms=int(times.grace * 1000)):
             if self._stop_requests.count:
                 return
             log.warning("the name %s is taken until its lease lapses; waiting", name)
             time.sleep(times.lease / 5)
-        # What a predecessor of our name held was lost, and is charged; it must not seem to be ours.
-        self._lease.sweep()
-        register(broker.client, broker.keys, name, broker.queues, broker.place)
-        self._lease.beat()
+
+    def _register(self) -> None:
+        broker = self._broker
+        register(broker.client, broker.keys, self._settings.name, broker.queues, broker.place)
 
     def leave(self) -> None:
         """Take our name out.  Only when nothing is held: others find by it what they must take over."""
