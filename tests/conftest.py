@@ -55,8 +55,8 @@ def server(shared_server: Server) -> Iterator[Server]:
     """A running server without any key."""
     client = connect(shared_server.url)
     client.flushall()
-    client.config_set("maxmemory-policy", "noeviction")
     yield shared_server
+    client.config_set("maxmemory-policy", "noeviction")
     client.close()
 
 

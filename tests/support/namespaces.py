@@ -106,8 +106,9 @@ class Network:
         """Remove everything.  Raises when something of it is still there."""
         for host in self.hosts:
             host.close()
-        run("ip", "link", "del", self.bridge)
-        left = [word for words in (("link",), ("netns",)) for word in _listed(*words) if word.startswith(self.bridge)]
+        ours = f"{self.bridge}-", f"{self.bridge}."
+        left = [word for what in ("link", "netns") for word in _listed(what) if word.startswith(ours)]
+        run("ip", "link", "del", self.bridge)  # last: then the name is free for another test process
         assert not left, f"left behind: {left}"
 
     def _is_made(self, number: int) -> bool:
