@@ -17,8 +17,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "support"), str(HERE.parents[1])]
 
 from bench.page import put_table  # noqa: E402
 from faults import FAULTS  # noqa: E402
+from report import row, table  # noqa: E402
 from rounds import run  # noqa: E402
-from table import row, table  # noqa: E402
 from world import GRACE, LEASE, PROMISE, SWEEP  # noqa: E402
 
 
