@@ -102,14 +102,15 @@ class World:
     # --- the load ---------------------------------------------------------------------------------
 
     def submit(self, count: int, *, retry: Retry | None = None, jobs: float = 0.5) -> None:
-        """Calls of an executor, and a share of jobs of RQ's own queue.  `retry` is for the jobs."""
+        """Calls of an executor, and a share of jobs of RQ's own queue.  `retry`: how often they may be lost."""
+        executor = self.executor if retry is None else self.executor.options(retries=retry.max)
         with connect(self.server.url) as client:
             queue = Queue(connection=client, serializer=Serializer)
             for _ in range(count):
                 key = f"t{len(self.futures) + len(self.jobs)}"
                 seconds = self.random.uniform(*self.task_seconds)
                 if self.random.random() >= jobs:
-                    self.futures[key] = self.executor.submit(*self.call(), key, seconds)
+                    self.futures[key] = executor.submit(*self.call(), key, seconds)
                 else:
                     self.jobs[key] = queue.enqueue(*self.call(), key, seconds, retry=retry)
 
