@@ -108,8 +108,9 @@ class Child:
             work = _work(fields, segments[:count])
             del segments[:count]
             if not self._cursor[STOP]:
-                self._cursor[WORK] = number
+                # First since when: a child that is stopped between the two must not seem to be at it for ages.
                 self._enter(PREPARING)
+                self._cursor[WORK] = number
                 run = self._run_chunk if work.kind is Kind.CHUNK else self._jobs.run
                 run(number, work)
             self._reporter.add(["ended", number])  # calls without an outcome were not begun
