@@ -118,6 +118,13 @@ class World:
         """A function whose runs are noted, but for the key of the run and the seconds that it takes."""
         return chaos_tasks.work, str(self.journal)
 
+    def begin(self, count: int, *, jobs: float = 0.5) -> list[Daemon]:
+        """Two daemons in the middle of so many tasks."""
+        daemons = self.start_daemons("a", "b")
+        self.submit(count, jobs=jobs)
+        self.wait_until_running(2)
+        return daemons
+
     def open_tasks(self) -> int:
         """Tasks of the executor without a result; RQ's jobs share the daemons with them."""
         return sum(not future.done() for future in self.futures.values())

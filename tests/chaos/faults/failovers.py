@@ -50,9 +50,7 @@ def see_that_they_work(world: StampedWorld) -> None:
 
 def primary_killed(world: GuardedWorld) -> None:
     """SIGKILL to the primary; later it comes back with all it knew, a primary in its own eyes."""
-    world.start_daemons("a", "b")
-    world.submit(30, jobs=0)
-    world.wait_until_running(2)
+    world.begin(30, jobs=0)
     world.pause(0, 0.5)
     old = world.server.primary
     world.harm()
@@ -70,9 +68,7 @@ def primary_killed(world: GuardedWorld) -> None:
 
 def living_primary_replaced(world: GuardedWorld) -> None:
     """SENTINEL FAILOVER: the old primary takes writes for some 8 s more, which are lost when it becomes a replica."""
-    world.start_daemons("a", "b")
-    world.submit(30, jobs=0)
-    world.wait_until_running(2)
+    world.begin(30, jobs=0)
     old = world.server.primary
     world.harm()
     world.server.fail_over()
@@ -89,9 +85,7 @@ def living_primary_replaced(world: GuardedWorld) -> None:
 
 def primary_host_cut_off(world: GuardedNetworkWorld) -> None:
     """Nobody hears of the primary's host any more, nor of the end of connections to it; then it is back."""
-    world.start_daemons("a", "b")
-    world.submit(30, jobs=0)
-    world.wait_until_running(2)
+    world.begin(30, jobs=0)
     world.pause(0, 0.5)
     old = world.server.primary
     world.harm()
@@ -106,9 +100,7 @@ def primary_host_cut_off(world: GuardedNetworkWorld) -> None:
 
 def replication_cut_first(world: GuardedNetworkWorld) -> None:
     """For half a second the replica learns nothing, and then the primary's host is cut off for good."""
-    world.start_daemons("a", "b")
-    world.submit(15, jobs=0)
-    world.wait_until_running(2)
+    world.begin(15, jobs=0)
     world.pause(0, 0.3)
     old, (first, second) = world.server.primary, world.server_hosts
     world.harm()

@@ -21,9 +21,7 @@ def lose_messages(world: World) -> None:
 
 def partition(world: World) -> None:
     """Nothing passes and nothing breaks, for less than a lease up to three of them."""
-    world.start_daemons("a", "b")
-    world.submit(30)
-    world.wait_until_running(2)
+    world.begin(30)
     world.harm()
     fall_silent(world)
     world.submit(4)

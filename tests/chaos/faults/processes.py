@@ -45,9 +45,7 @@ def kill_a_child(world: World) -> None:
 
 def daemon_killed(world: World) -> None:
     """SIGKILL to a daemon with busy children; another one stands by."""
-    first, _ = world.start_daemons("a", "b")
-    world.submit(30)
-    world.wait_until_running(2)
+    first, _ = world.begin(30)
     world.pause(0, 0.5)
     below = [child.pid for child in first.children()]
     world.harm()
@@ -58,9 +56,7 @@ def daemon_killed(world: World) -> None:
 
 def daemon_stopped(world: World) -> None:
     """SIGSTOP for three leases, then SIGCONT: it must not overwrite what others have done."""
-    first, _ = world.start_daemons("a", "b")
-    world.submit(30)
-    world.wait_until_running(2)
+    first, _ = world.begin(30)
     world.pause(0, 0.3)
     world.harm()
     first.process.send_signal(signal.SIGSTOP)
@@ -71,9 +67,7 @@ def daemon_stopped(world: World) -> None:
 
 def host_stopped(world: World) -> None:
     """The same for a daemon and all its processes, as when a machine is paused."""
-    first, _ = world.start_daemons("a", "b")
-    world.submit(30)
-    world.wait_until_running(2)
+    first, _ = world.begin(30)
     world.pause(0, 0.3)
     world.harm()
     stop_for(first, 3 * LEASE)
@@ -160,9 +154,7 @@ def wrong_clocks(world: World) -> None:
 
 def no_descriptors(world: World) -> None:
     """A daemon may open no file and no connection for a while, and has just lost those it had."""
-    first, _ = world.start_daemons("a", "b")
-    world.submit(30)
-    world.wait_until_running(2)
+    first, _ = world.begin(30)
     process = psutil.Process(first.pid)
     limits = process.rlimit(psutil.RLIMIT_NOFILE)
     world.harm()

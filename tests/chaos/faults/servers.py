@@ -16,9 +16,7 @@ from farpool_common.broker import connect
 
 def server_killed(world: World) -> None:
     """SIGKILL to the server, a few seconds without it, and a restart from its append-only file."""
-    world.start_daemons("a", "b")
-    world.submit(30)
-    world.wait_until_running(2)
+    world.begin(30)
     world.pause(0.1, 0.5)
     world.harm()
     restart(world)
@@ -35,9 +33,7 @@ def restart(world: World) -> None:
 
 def failover(world: World) -> None:
     """The replica learns nothing for half a second, then the primary is gone.  With durability `replica`."""
-    world.start_daemons("a", "b")
-    world.submit(15, jobs=0)
-    world.wait_until_running(2)
+    world.begin(15, jobs=0)
     world.pause(0, 0.3)
     world.server.cut_link()
     world.submit(15, jobs=0)
@@ -51,9 +47,7 @@ def failover(world: World) -> None:
 
 def out_of_memory(world: World) -> None:
     """The server takes no writes that need memory: leases and results land, new tasks wait or are refused."""
-    world.start_daemons("a", "b")
-    world.submit(20)
-    world.wait_until_running(2)
+    world.begin(20)
     world.harm()
     fill_memory(world)
     world.submit(4)
@@ -81,9 +75,7 @@ def herd(world: World) -> None:
 
 def server_refuses(world: World) -> None:
     """For a while the server is a replica, wants a password, runs an endless script, cannot save, or is stopped."""
-    world.start_daemons("a", "b")
-    world.submit(20)
-    world.wait_until_running(2)
+    world.begin(20)
     world.harm()
     for mood in world.random.sample(MOODS, 2):
         be(world, mood)
