@@ -84,10 +84,16 @@ def descendants(without: Collection[int] = ()) -> set[int]:
     return found
 
 
-@pytest.fixture
-def standing() -> set[int]:
-    """Pids of processes that stand for the whole session and may replace their children."""
+@pytest.fixture(scope="session")
+def standing_pids() -> set[int]:
+    """Processes that stand for the whole session and may replace their children; whoever starts one adds it."""
     return set()
+
+
+@pytest.fixture
+def standing(standing_pids: set[int]) -> set[int]:
+    """The same, when those that a folder's tests need have been started."""
+    return standing_pids
 
 
 @pytest.fixture

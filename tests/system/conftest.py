@@ -13,19 +13,20 @@ from farpool_common.keys import Keys
 
 
 @pytest.fixture(scope="session")
-def standing_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def standing_host(tmp_path_factory: pytest.TempPathFactory, standing_pids: set[int]) -> Iterator[Daemon]:
     """One daemon with two slots, for tests that do it no harm."""
     with (
         Server() as server,
         daemons(server.url, tmp_path_factory.mktemp("host"), "host1", options=("-c", "2")) as found,
     ):
+        standing_pids.add(found[0].pid)
         yield found[0]
 
 
 @pytest.fixture
-def standing(standing_host: Daemon) -> set[int]:
+def standing(standing_host: Daemon, standing_pids: set[int]) -> set[int]:
     """The standing daemon replaces children that tests kill."""
-    return {standing_host.pid}
+    return standing_pids
 
 
 @pytest.fixture(autouse=True)

@@ -33,7 +33,6 @@ class Contract:
     aside: redis.Redis
     forking: redis.Redis
     hooks: Hooks
-    pids: set[int]
     _found: dict[str, dict[str, tuple[Any, Any]]] = field(default_factory=dict)
 
     def differences(self, case: Case) -> dict[str, tuple[Any, Any]]:
@@ -104,7 +103,9 @@ def _is_quiet(client: redis.Redis, queue: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def contract(shared_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contract]:
+def contract(
+    shared_server: Any, tmp_path_factory: pytest.TempPathFactory, standing_pids: set[int]
+) -> Iterator[Contract]:
     folder = tmp_path_factory.mktemp("contract")
     clients = [redis.Redis.from_url(shared_server.url, db=number) for number in (1, 2, 3, 4)]
     url = f"{shared_server.url}?db=2"
@@ -119,7 +120,8 @@ def contract(shared_server: Any, tmp_path_factory: pytest.TempPathFactory) -> It
     try:
         plain.wait_until_listed()
         handled.wait_until_listed()
-        yield Contract(*clients, hooks, {plain.pid, handled.pid, stock.pid})
+        standing_pids |= {plain.pid, handled.pid, stock.pid}
+        yield Contract(*clients, hooks)
     finally:
         hooks.close()
         for process in (plain.process, handled.process, stock):
@@ -131,6 +133,6 @@ def contract(shared_server: Any, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def standing(contract: Contract) -> set[int]:
+def standing(contract: Contract, standing_pids: set[int]) -> set[int]:
     """They stay for the whole session, and replace processes of jobs that are killed."""
-    return contract.pids
+    return standing_pids

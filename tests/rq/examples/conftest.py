@@ -12,17 +12,18 @@ from farpool.embedded import Server
 
 
 @pytest.fixture(scope="session")
-def examples(temporary_folder: Path) -> Iterator[Server]:
+def examples(temporary_folder: Path, standing_pids: set[int]) -> Iterator[Server]:
     """A server with one worker for most examples."""
     with Server() as server, pool_worker(server.url, "--with-scheduler", "high", "default") as worker:
         server.worker = worker
+        standing_pids.add(worker.process.pid)
         yield server
 
 
 @pytest.fixture
-def standing(examples: Server) -> set[int]:
+def standing(examples: Server, standing_pids: set[int]) -> set[int]:
     """The worker replaces processes of jobs that are killed."""
-    return {examples.worker.process.pid}
+    return standing_pids
 
 
 @pytest.fixture
