@@ -45,3 +45,13 @@ def test_a_daemon_goes_on_when_a_spoiled_key_is_mended(key, server, client, tmp_
         assert executor.submit(tasks.square, 3).result(60) == 9
         daemon.terminate()
         assert daemon.wait() == 0, daemon.text()
+
+
+@pytest.mark.parametrize("key", ["rq:worker:a", "rq:worker:a:executions", "rq:workers", "rq:farpool:hosts"])
+def test_a_daemon_that_cannot_take_its_name_out_has_stopped_all_the_same(key, server, client, tmp_path):
+    with daemons(server.url, tmp_path, "a") as (daemon,):
+        client.delete(key)
+        client.set(key, "spoiled")
+        daemon.terminate()
+        assert daemon.wait() == 0, daemon.text()
+    client.flushall()

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from farpool_common.backoff import Backoff
 from farpool_common.broker import OUTAGES, WorkerBroker, deregister, is_taken, register
+from farpool_common.errors import ServerError
 from farpool_worker.lease import Lease
 from farpool_worker.log import log
 from farpool_worker.settings import WorkerSettings
@@ -65,5 +66,5 @@ class Membership:
         broker = self._broker
         try:
             deregister(broker.client, broker.keys, self._settings.name, broker.queues, broker.place)
-        except OUTAGES as outage:
-            log.warning("%s; our lease will lapse by itself", outage)
+        except ServerError as error:
+            log.warning("%s; our lease will lapse by itself", error)
