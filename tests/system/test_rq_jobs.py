@@ -231,8 +231,9 @@ def test_another_daemon_goes_on_scheduling_when_the_one_that_did_was_killed(serv
         wait_for(lambda: queue.connection.get("rq:scheduler-lock:default"))
         first.process.kill()
         first.wait()
-    queue.connection.expire("rq:scheduler-lock:default", 1)  # 61 s
     job = queue.enqueue_in(timedelta(seconds=0), stock.quick)
     with daemons(server.url, tmp_path, "b", options=options):
-        queue.connection.delete("rq:scheduler-lock:default")
+        wait_for(lambda: len(list(queue.connection.scan_iter("rq:scheduler:*"))) == 2)
+        time.sleep(1)  # it has found the lock held
+        queue.connection.expire("rq:scheduler-lock:default", 1)  # 61 s
         wait_for(lambda: job.get_status() == "finished")

@@ -25,6 +25,10 @@ OUTAGES = (Unreachable, TooLate)
 INTERVAL_SECONDS = 1
 """RQ's own."""
 
+ASK_SECONDS = 5.0
+"""How often queues are asked for that another scheduler has.  A dead one's lock lives for a minute; RQ asks again after
+ten (guess)."""
+
 
 class Verbatim:
     """Bytes stay bytes: what a producer wrote is moved, never read here."""
@@ -49,15 +53,16 @@ class Scheduler:
     def run(self, stop: threading.Event) -> None:
         """The thread: a look each second; outages are ridden out."""
         backoff, scheduler = Backoff(), self._new()
-        is_born = False
+        is_born, ask_at = False, 0.0
         while not stop.is_set():
             try:
                 with translated(self._place):
                     if not is_born:
                         scheduler.register_birth()
                         is_born = True
-                    if scheduler.should_reacquire_locks:
+                    if scheduler.acquired_locks != set(self._queues) and time.monotonic() >= ask_at:
                         scheduler.acquire_locks()
+                        ask_at = time.monotonic() + ASK_SECONDS
                     scheduler.heartbeat()
                     self._promote(scheduler)
                 backoff.reset()
