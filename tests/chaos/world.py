@@ -112,7 +112,7 @@ class World:
                 if self.random.random() >= jobs:
                     self.futures[key] = executor.submit(*self.call(), key, seconds)
                 else:
-                    self.jobs[key] = queue.enqueue(*self.call(), key, seconds, retry=retry)
+                    self.jobs[key] = queue.enqueue(*self.call(), key, seconds, retry=retry, result_ttl=3600)
 
     def call(self) -> tuple[Any, ...]:
         """A function whose runs are noted, but for the key of the run and the seconds that it takes."""
