@@ -1,9 +1,11 @@
 """A primary with a replica, for tests in which the primary is lost."""
 
+import os
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import redis
@@ -65,10 +67,18 @@ class Node:
         self.client.close()
 
 
+_tries = count()
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """One that nobody will have taken by the time a server binds it.
+
+    Below those that the kernel gives to connections; test processes side by side look in different places.
+    """
+    while True:
+        port = 20_000 + (os.getpid() * 97 + next(_tries)) % 12_000
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextmanager
