@@ -13,7 +13,7 @@ FAULTS: dict[str, Fault] = {
     "daemon_stopped": Fault(processes.daemon_stopped, is_top=True),
     "host_stopped": Fault(processes.host_stopped, is_top=True),
     "rolling_restart": Fault(processes.rolling_restart, is_top=True, may_rerun=False),
-    "ended_at_each_step": Fault(processes.ended_at_each_step),
+    "ended_at_each_step": Fault(processes.ended_at_each_step, least=len(processes.STEPS)),
     "wrong_clocks": Fault(processes.wrong_clocks, may_rerun=False),
     "no_descriptors": Fault(processes.no_descriptors),
     "messages_lost": Fault(messages.messages_lost, is_top=True),

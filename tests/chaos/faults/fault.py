@@ -14,13 +14,14 @@ from world import World
 @dataclass(frozen=True)
 class Fault:
     """`may_rerun`: whether something that had begun is lost there, so that it has to run again.  `is_once`: one round
-    is long enough.  `world`: where it happens."""
+    is long enough.  `least`: so many rounds it takes to see all of it.  `world`: where it happens."""
 
     harm: Callable[[Any], None]
     is_top: bool = False
     may_rerun: bool = True
     has_replica: bool = False
     is_once: bool = False
+    least: int = 1
     world: type[World] = World
 
     @contextmanager
@@ -34,7 +35,7 @@ class Fault:
 
     def rounds(self, most: int) -> int:
         """All of them where it matters most, a fifth elsewhere."""
-        return 1 if self.is_once else most if self.is_top else max(1, most // 5)
+        return 1 if self.is_once else most if self.is_top else max(self.least, most // 5)
 
     def is_survived(self, verdict: Verdict) -> bool:
         """Nothing lost, nothing twice, and nothing run again without need."""
