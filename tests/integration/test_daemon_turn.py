@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from farpool_common.address import Address
-from farpool_common.broker import NewTask, ProducerBroker, WorkerBroker
+from farpool_common.broker import Claimed, NewTask, ProducerBroker, WorkerBroker
 from farpool_common.keys import Keys
 from farpool_worker.daemon import Daemon
 from farpool_worker.ledger import Stage
@@ -53,7 +53,7 @@ def held(server, daemon):
     producer.enqueue("default", [NewTask(id="t", data=b"\x94", description="d", label="m:f", reply=KEYS.reply("me"))])
     producer.close()
     (task,) = daemon._broker.claim(1).tasks
-    daemon._accept(task)
+    daemon._intake.take(Claimed([task]))
     return daemon._ledger.get("t")
 
 
@@ -106,7 +106,7 @@ def test_a_task_that_is_claimed_again_by_who_lost_it_begins_once(daemon, other, 
     take_away(daemon, other)
     daemon._lease.beat()
     (again,) = daemon._broker.claim(1).tasks
-    daemon._accept(again)
+    daemon._intake.take(Claimed([again]))
     turn(daemon)
     assert [(held.task, held.stage) for held in daemon._ledger.all()] == [(again, Stage.SENT)]
     assert not daemon._ledger.ready()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from farpool_common.broker import Claimed, Doorbell, Task, WorkerBroker
-from farpool_common.broker.doorbell import WAIT_SECONDS
+from farpool_common.broker.doorbell import WAIT_SECONDS, Ring
 from farpool_common.broker.outages import OUTAGES
 from farpool_common.errors import ServerError, ServerRefusedError, ServerUnreachableError
 from farpool_worker.log import log
@@ -31,6 +31,7 @@ class Claimer:
         self._queues = list(broker.queues)
         self._doorbells = broker.doorbells()
         self._rung: list[tuple[str, str]] = []
+        self._brought: list[Claimed] = []
         self._rests_until: dict[str, float] = {}
         self._may_have_more = True
         self._suspended_until = 0.0
@@ -46,24 +47,35 @@ class Claimer:
         """
         for bell in ready:
             if isinstance(bell, Doorbell):
-                moved = self._answer(bell, now)
-                if moved is not None:
-                    self._rung.append((bell.queue, moved))
-                    self._may_have_more = True
+                self._keep(bell, self._answer(bell, now), now)
         if any(bell.is_armed and now >= self._silent_at(bell) for bell in self._doorbells):
             raise ServerUnreachableError("a doorbell's connection is silent: the server is gone, or was paused")
         if any(bell.is_armed and bell.is_elsewhere for bell in self._doorbells):
             raise ServerUnreachableError("the sentinels name another primary: its connections are made anew")
 
-    def _answer(self, bell: Doorbell, now: float) -> str | None:
-        """What one doorbell says.  An error that is about its queue alone leaves the others as they are."""
+    def _answer(self, bell: Doorbell, now: float) -> Ring:
+        """What one doorbell brings.  An error that is about its queue alone leaves the others as they are."""
         try:
             return bell.answer()
         except (*OUTAGES, ServerRefusedError):
             raise
         except ServerError as error:
             self._leave_alone(bell.queue, str(error), now)
-            return None
+            return Ring()
+
+    def _keep(self, bell: Doorbell, ring: Ring, now: float) -> None:
+        if ring.claimed is not None:
+            claimed = self._broker.claimed(ring.claimed)
+            self._brought.append(claimed)
+            self._note(claimed, now)
+        elif ring.moved is not None:
+            self._rung.append((bell.queue, ring.moved))
+            self._may_have_more = True
+
+    def brought(self) -> list[Claimed]:
+        """What doorbells have brought since the last call: it is ours already."""
+        brought, self._brought = self._brought, []
+        return brought
 
     def _leave_alone(self, queue: str, reason: str, now: float) -> None:
         log.warning("queue %s: %s; looking again in %g s", queue, reason, SPOILED_SECONDS)
@@ -91,11 +103,14 @@ class Claimer:
         rung = list(self._rung)
         queues = [queue for queue in self._queues if now >= self._rests_until.get(queue, 0.0)]
         claimed = self._broker.claim(most, rung, queues)
-        self._reorder(claimed.tasks)
         del self._rung[: len(rung)]
-        got = len(claimed.tasks) + len(claimed.malformed)
-        passed_over = claimed.dropped + claimed.quarantined > 0 or claimed.ended_early
-        self._may_have_more = got >= most + len(rung) or passed_over
+        self._note(claimed, now)
+        return claimed
+
+    def _note(self, claimed: Claimed, now: float) -> None:
+        """Learn from a claim when the next one is worth a call."""
+        self._reorder(claimed.tasks)
+        self._may_have_more = claimed.is_more
         self._suspended_until = 0.0
         if claimed.suspended:
             self._suspended_until, self._may_have_more = now + SUSPENDED_SECONDS, True
@@ -103,7 +118,6 @@ class Claimer:
             self._leave_alone(queue, reason, now)
         if claimed.quarantined:
             log.warning("%d malformed records are in quarantine (see farpool doctor)", claimed.quarantined)
-        return claimed
 
     def _reorder(self, tasks: Sequence[Task]) -> None:
         """Which queue comes first next time."""
@@ -124,7 +138,7 @@ class Claimer:
     @property
     def is_dry(self) -> bool:
         """True when the last claim found the queues empty."""
-        return not self._may_have_more and not self._rung
+        return not (self._may_have_more or self._rung or self._brought)
 
     def look_again(self) -> None:
         """RQ's code may have put a job back into its queue: a burst is not over."""
@@ -141,12 +155,10 @@ class Claimer:
             bell.close()
         self._may_have_more = True
 
-    def stop(self) -> None:
-        """Stop waiting and put back what the doorbells had moved."""
+    def stop(self, now: float) -> None:
+        """Stop waiting, and put back what the doorbells had moved; what they had claimed comes by `brought`."""
         for bell in self._doorbells:
-            moved = bell.disarm(self._broker.client)
-            if moved is not None:
-                self._rung.append((bell.queue, moved))
+            self._keep(bell, bell.disarm(self._broker.client), now)
             bell.close()
         self._broker.put_back(self._rung)
         self._rung.clear()

@@ -10,12 +10,11 @@ import socket
 import sys
 import time
 from datetime import UTC, datetime
-from multiprocessing.connection import wait
 from typing import Any
 
 from farpool_common.backoff import Backoff
-from farpool_common.broker import Task, WorkerBroker
-from farpool_common.errors import NotPlainError, ServerError, WorkerLostError
+from farpool_common.broker import WorkerBroker
+from farpool_common.errors import ServerError
 from farpool_common.keys import Keys
 from farpool_common.trust import Trust
 from farpool_worker.claimer import Claimer
@@ -24,6 +23,7 @@ from farpool_worker.deadline import BOOTTIME, Deadline
 from farpool_worker.dispatch import STUCK_SECONDS, ahead, batches, work_of
 from farpool_worker.drain import Drain, Holdings, give_back, send_results, unsaid
 from farpool_worker.events import Settled
+from farpool_worker.intake import Intake
 from farpool_worker.job_ends import JobEnds
 from farpool_worker.lease import Lease
 from farpool_worker.ledger import Held, Ledger, Stage
@@ -33,6 +33,7 @@ from farpool_worker.membership import Membership
 from farpool_worker.orders import Orders
 from farpool_worker.orphans import reap_orphans
 from farpool_worker.outbox import Outbox
+from farpool_worker.poller import Poller
 from farpool_worker.pool import Pool, PoolOptions
 from farpool_worker.results import Results
 from farpool_worker.runtimes import Runtimes
@@ -40,7 +41,7 @@ from farpool_worker.server_watch import ServerWatch
 from farpool_worker.settings import WorkerSettings
 from farpool_worker.signals import StopRequests
 from farpool_worker.threads import Background
-from farpool_worker.transfer import Fetch, Transfer
+from farpool_worker.transfer import Transfer
 from farpool_worker.wakeup import Wakeup
 from farpool_worker.work import MAINTENANCE
 
@@ -59,7 +60,7 @@ class Daemon:
         self._broker = self._new_broker()
         self._lease_broker = self._new_broker()
         self._ledger, self._runtimes = Ledger(), Runtimes()
-        self._wakeup = Wakeup()
+        self._wakeup, self._poller = Wakeup(), Poller()
         self._stop_requests = StopRequests(self._wakeup)
         self._background = Background(self._wakeup.ring)
         self._deadline = Deadline.created(_clock(settings))
@@ -69,6 +70,14 @@ class Daemon:
         self._jobs = JobEnds(self._ledger, self._outbox, has_rq=settings.jobs.rq is not None)
         self._results = Results(settings.name, self._ledger, self._outbox, self._transfer, self._jobs, self._runtimes)
         self._claimer = Claimer(self._broker, waits=not settings.is_burst, strategy=settings.strategy)
+        self._intake = Intake(
+            self._broker,
+            self._claimer,
+            self._ledger,
+            self._results,
+            self._transfer,
+            has_rq=settings.jobs.rq is not None,
+        )
         self._commands = Commands(self._broker.client, self._keys, settings.name, self._broker.place)
         self._orders = Orders(self._ledger, self._pool, self._results)
         self._lease = Lease(
@@ -80,7 +89,7 @@ class Daemon:
         self._backoff, self._retry_at = Backoff(), 0.0
         self._maintenance = Maintenance(settings.jobs.rq)
         self._is_init = os.getpid() == 1
-        self._active_at = self._dispatched_at = time.monotonic()
+        self._dispatched_at = time.monotonic()
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
 
     def _new_broker(self) -> WorkerBroker:
@@ -89,7 +98,9 @@ class Daemon:
         return WorkerBroker(url, name, queues, self._keys, settings.border, settings.durability)
 
     def _holdings(self) -> Holdings:
-        return Holdings(self._broker, self._pool, self._ledger, self._outbox, self._claimer, self._results)
+        return Holdings(
+            self._broker, self._pool, self._ledger, self._outbox, self._claimer, self._intake, self._results
+        )
 
     def run(self) -> int:
         """Serve the queues; the exit code tells how it ended.  Raises farpool's errors before it serves."""
@@ -153,7 +164,7 @@ class Daemon:
         if self._settings.is_burst and self._claimer.is_suspended:
             log.warning("suspended in burst mode: jobs may be left in the queues")
             return True
-        idle = time.monotonic() - self._active_at
+        idle = time.monotonic() - self._active_at()
         limit = self._settings.max_idle_seconds
         is_idle = limit is not None and idle >= limit and self._claimer.is_dry  # slots may not have started yet
         return is_idle or (self._settings.is_burst and self._is_dry())
@@ -179,8 +190,9 @@ class Daemon:
     # --- one turn --------------------------------------------------------------------------------
 
     def _turn(self) -> None:
-        ready = wait(self._waitables(), self._patience(time.monotonic()))
-        self._wakeup.clear()
+        ready = self._poller.wait(self._waitables(), self._patience(time.monotonic()))
+        if self._wakeup in ready:
+            self._wakeup.clear()
         if self._is_init:
             reap_orphans()
         self._mind_deadline()
@@ -229,7 +241,7 @@ class Daemon:
         if now >= self._retry_at and self._could_go():
             limits.append(self._stuck_in(now))
         if self._settings.max_idle_seconds is not None and self._claimer.is_dry:
-            limits.append(max(0.0, self._active_at + self._settings.max_idle_seconds - now))
+            limits.append(max(0.0, self._active_at() + self._settings.max_idle_seconds - now))
         if not self._commands.is_open and now >= self._retry_at:
             limits.append(0.0)
         if self._pool.is_busy and not self._deadline.is_seen_to:
@@ -248,6 +260,8 @@ class Daemon:
             return
         try:
             self._claimer.hear(ready, now)
+            if self._intake.take_brought():
+                self._dispatch()
             self._hear_commands(ready)
             send_results(self._outbox, self._ledger, self._jobs)
             if self._stuck_in(now) == 0.0:
@@ -276,30 +290,18 @@ class Daemon:
         if self._drain.is_on or not self._lease.is_sure:
             return
         capacity = self._capacity()
-        claimed = self._claimer.claim(capacity, now)
-        for task in claimed.tasks:
-            self._accept(task)
+        self._intake.take(self._claimer.claim(capacity, now))
         surplus = -self._allowance()
         if surplus > 0:  # several doorbells rang at once
             give_back(self._broker, self._ledger, self._could_go()[-surplus:])
-        for malformed in claimed.malformed:
-            self._results.refuse(malformed)
-            self._broker.quarantine(malformed)
-        if claimed.malformed:
+        if len(self._outbox):  # what cannot be run has ended already
             send_results(self._outbox, self._ledger, self._jobs)
-        if capacity > 0:
+        if capacity > 0 and self._pool.idle():  # what a doorbell brings begins at once
             self._claimer.listen(now)
 
-    def _accept(self, task: Task) -> None:
-        self._active_at = time.monotonic()
-        held = self._ledger.add(task)
-        if self._settings.jobs.rq is None and not task.plain.success:
-            self._results.fail_rest(held, NotPlainError())
-        elif task.abandons > task.retries:
-            error = WorkerLostError(f"its worker was lost {task.abandons} times; it may kill what runs it")
-            self._results.fail_rest(held, error)
-        elif held.stage is Stage.FETCHING:
-            self._transfer.order(Fetch(held))
+    def _active_at(self) -> float:
+        """When something was last claimed or begun."""
+        return max(self._intake.taken_at, self._dispatched_at)
 
     def _capacity(self) -> int:
         """How many more tasks to claim: for idle slots, and a few ahead while tasks are short."""
@@ -344,7 +346,7 @@ class Daemon:
                 continue
             self._ledger.sent(batch)
             self._pool.send(slot, [work_of(held) for held in batch])
-            self._active_at = self._dispatched_at = time.monotonic()
+            self._dispatched_at = time.monotonic()
 
     def _taken_away(self, member: str) -> None:
         held = self._ledger.get(member.partition(":")[0])

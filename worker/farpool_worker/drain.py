@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from farpool_common.broker import WorkerBroker, note_shutdown
 from farpool_worker.claimer import Claimer
+from farpool_worker.intake import Intake
 from farpool_worker.job_ends import JobEnds
 from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
@@ -26,6 +27,7 @@ class Holdings:
     ledger: Ledger
     outbox: Outbox
     claimer: Claimer
+    intake: Intake
     results: Results
 
 
@@ -67,7 +69,7 @@ class Drain:
             self._hand_back_running()
         if is_server_there:
             self._note_shutdown()
-            self._release()
+            self._release(now)
 
     def _tell(self, now: float) -> None:
         ledger = self._holdings.ledger
@@ -90,9 +92,10 @@ class Drain:
         for held in self._holdings.ledger.in_stage(Stage.SENT):
             self._holdings.pool.kill(held.task.id)
 
-    def _release(self) -> None:
+    def _release(self, now: float) -> None:
         """Put back what no child has."""
-        self._holdings.claimer.stop()
+        self._holdings.claimer.stop(now)
+        self._holdings.intake.take_brought()
         send_results(self._holdings.outbox, self._holdings.ledger, self._holdings.results.jobs)
         waiting = unsaid(self._holdings.ledger, self._holdings.outbox)
         give_back(self._holdings.broker, self._holdings.ledger, waiting)

@@ -73,12 +73,22 @@ class Scripts:
 
     def run(self, name: str, keys: list[str], args: list[Any]) -> Any:
         """Run one script and return its answer.  Raises farpool's errors."""
-        text, digest = self._texts.get(name) or self._load(name)
+        command = self.command(name, keys, args)
         with translated(self._place):
             try:
-                return self._execute("EVALSHA", digest, len(keys), *keys, *args)
+                return self._execute(*command)
             except NoScriptError:
-                return self._execute("EVAL", text, len(keys), *keys, *args)
+                return self._execute("EVAL", self.text(name), *command[2:])
+
+    def command(self, name: str, keys: list[str], args: list[Any]) -> tuple[Any, ...]:
+        """What runs a script that the server knows."""
+        _, digest = self._texts.get(name) or self._load(name)
+        return ("EVALSHA", digest, len(keys), *keys, *args)
+
+    def text(self, name: str) -> str:
+        """A script as the server gets it."""
+        text, _ = self._texts.get(name) or self._load(name)
+        return text
 
     def run_durably(self, name: str, keys: list[str], args: list[Any], durability: Durability, mark: str) -> Any:
         """The same, and return when its writes are as safe as `durability` says.
@@ -88,10 +98,10 @@ class Scripts:
         """
         if durability is Durability.MEMORY:
             return self.run(name, keys, args)
-        text, digest = self._texts.get(name) or self._load(name)
-        answers = self._run_and_wait(("EVALSHA", digest, len(keys), *keys, *args), durability, mark)
+        command = self.command(name, keys, args)
+        answers = self._run_and_wait(command, durability, mark)
         if isinstance(answers[0], NoScriptError):
-            answers = self._run_and_wait(("EVAL", text, len(keys), *keys, *args), durability, mark)
+            answers = self._run_and_wait(("EVAL", self.text(name), *command[2:]), durability, mark)
         for answer in answers:
             if isinstance(answer, Exception):
                 with translated(self._place):

@@ -1,13 +1,16 @@
 """Waiting for work without polling: one blocked connection per queue.
 
-The server moves one id to a list of our own and answers; the next claim adopts that id.
-Moving, rather than peeking, wakes a single daemon per task however many wait.
+The server moves one id to a list of our own and answers; a claim adopts that id.  That claim is sent ahead,
+behind the command that waits: the server runs it as soon as the doorbell has rung, and one look at the
+connection brings the task.  Moving, rather than peeking, wakes a single daemon per task however many wait.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from farpool_common.broker.connection import as_it_is
 from farpool_common.broker.outages import translated
@@ -19,12 +22,28 @@ WAIT_SECONDS = 20
 noticed (guess)."""
 
 
+@dataclass(frozen=True)
+class WhenRung:
+    """The claim that follows a ring: the text of its script, and the command, made anew each time."""
+
+    script: str
+    command: Callable[[], tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Ring:
+    """What a doorbell brought: the answer of the claim, or the id that was moved and not claimed."""
+
+    claimed: list[Any] | None = None
+    moved: str | None = None
+
+
 class Doorbell:
     """One queue's doorbell.  Main loop only.  `fileno` can be waited on while `is_armed`."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, queue: str, place: str) -> None:
+    def __init__(self, client: redis.Redis, keys: Keys, queue: str, place: str, when_rung: WhenRung) -> None:
         self.queue = queue
-        self._client, self._keys, self._place = client, keys, place
+        self._client, self._keys, self._place, self._when_rung = client, keys, place, when_rung
         self._connection: Any = None
         self._client_id = 0
         self.is_armed = False
@@ -45,8 +64,11 @@ class Doorbell:
                 self._connection.connect()
                 self._connection.send_command("CLIENT", "ID")
                 self._client_id = self._connection.read_response()
+                self._connection.send_command("SCRIPT", "LOAD", self._when_rung.script)
+                self._connection.read_response()
             queue, aside = self._keys.queue(self.queue), self._keys.doorbell(self.queue)
-            self._connection.send_command("BLMOVE", queue, aside, "LEFT", "RIGHT", WAIT_SECONDS)
+            wait = ("BLMOVE", queue, aside, "LEFT", "RIGHT", WAIT_SECONDS)
+            self._connection.send_packed_command(self._connection.pack_commands([wait, self._when_rung.command()]))
             self.is_armed, self.armed_at = True, now
 
     @property
@@ -56,17 +78,27 @@ class Doorbell:
         known = self._connection
         return primary is not None and known is not None and (known.host, known.port) != primary
 
-    def answer(self) -> str | None:
-        """Read the answer that has arrived: the id that was moved, as it is, or None.  Raises an outage."""
+    def answer(self) -> Ring:
+        """Read the answer that has arrived.  Raises an outage."""
         with translated(self._place), self._closing_on_error():
-            moved = self._connection.read_response()
+            moved, claimed = self._read(), self._read()
             self.is_armed = False
-        return None if moved is None else as_it_is(moved)
+            if isinstance(moved, ResponseError):
+                raise moved
+        if isinstance(claimed, ResponseError):  # asked again by name, it says the same, or the script is there then
+            return Ring(moved=None if moved is None else as_it_is(moved))
+        return Ring(claimed)
 
-    def disarm(self, client: redis.Redis) -> str | None:
-        """Stop waiting; the id that was moved at the last moment, or None.  Raises an outage."""
+    def _read(self) -> Any:
+        try:
+            return self._connection.read_response()
+        except ResponseError as error:
+            return error
+
+    def disarm(self, client: redis.Redis) -> Ring:
+        """Stop waiting; what was brought at the last moment.  Raises an outage."""
         if not self.is_armed:
-            return None
+            return Ring()
         with translated(self._place):
             client.client_unblock(self._client_id)
         return self.answer()

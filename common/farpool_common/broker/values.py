@@ -64,7 +64,8 @@ class JobEnd:
 @dataclass(frozen=True)
 class Claimed:
     """What one claim brought.  `ended_early`: there may be more, whatever was asked for.
-    `spoiled`: queues that were left alone, for a key of theirs is not what it should be, and why."""
+    `spoiled`: queues that were left alone, for a key of theirs is not what it should be, and why.
+    `is_more`: something is left in the queues."""
 
     tasks: Sequence[Task] = ()
     malformed: Sequence[Malformed] = ()
@@ -73,6 +74,7 @@ class Claimed:
     suspended: bool = False
     ended_early: bool = False
     spoiled: Sequence[tuple[str, str]] = ()
+    is_more: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from farpool_common.border import RQ_RESULT_SECONDS, Border
 from farpool_common.broker.connection import Scripts, as_it_is, connect, masked, text, to_bytes
-from farpool_common.broker.doorbell import Doorbell
+from farpool_common.broker.doorbell import Doorbell, WhenRung
 from farpool_common.broker.durability import Durability
 from farpool_common.broker.outages import translated
 from farpool_common.broker.payloads import Payloads
@@ -42,6 +42,9 @@ MOST_PIECES = 2000
 
 MOST_CLAIM_BYTES = 4 * 1024 * 1024
 """Bytes of records in one claim, so that one answer stalls nobody."""
+
+WHICHEVER = ""
+"""In place of an id: the one that the doorbell of this queue has moved."""
 
 
 class WorkerBroker:
@@ -78,33 +81,42 @@ class WorkerBroker:
 
     def doorbells(self) -> list[Doorbell]:
         """One doorbell per queue, in the order of their priority."""
-        return [Doorbell(self.client, self.keys, queue, self.place) for queue in self.queues]
+        found = [(queue, self._claim_when_rung(queue)) for queue in self.queues]
+        return [Doorbell(self.client, self.keys, queue, self.place, when_rung) for queue, when_rung in found]
 
     def claim(self, most: int, rung: Sequence[tuple[str, str]] = (), queues: Sequence[str] | None = None) -> Claimed:
         """Lease up to `most` tasks, and those that doorbells rang for besides.  `queues`: another order of ours."""
-        queues = self.queues if queues is None else queues
-        now = datetime.now(UTC)
-        total = most + len(rung)
-        answer = self._scripts.run(
-            "claim",
-            [],
-            [
-                *(self.keys.prefix, self.worker, _moment(now), repr(now.timestamp())),
-                *(LEASE_SECONDS, MOST_CLAIM_BYTES, most, len(rung)),
-                *(name for queue, task_id in rung for name in (queue, to_bytes(task_id))),
-                *(len(queues), *queues),
-                *(secrets.token_hex(16) for _ in range(total + 1)),
-            ],
+        args = self._claim_args(most, rung, self.queues if queues is None else queues)
+        return self.claimed(self._scripts.run("claim", [], args))
+
+    def _claim_args(self, most: int, rung: Sequence[tuple[str, str]], queues: Sequence[str]) -> list[Any]:
+        return [
+            *(self.keys.prefix, self.worker, LEASE_SECONDS, MOST_CLAIM_BYTES, most, len(rung)),
+            *(name for queue, task_id in rung for name in (queue, to_bytes(task_id))),
+            *(len(queues), *queues),
+            *(secrets.token_hex(16) for _ in range(most + len(rung) + 1)),
+        ]
+
+    def _claim_when_rung(self, queue: str) -> WhenRung:
+        """The claim of one task, which a doorbell sends before it rings."""
+        return WhenRung(
+            self._scripts.text("claim"),
+            lambda: self._scripts.command("claim", [], self._claim_args(0, [(queue, WHICHEVER)], self.queues)),
         )
-        found = [self._parsed(claim, repr(now.timestamp())) for claim in answer[0]]
+
+    def claimed(self, answer: list[Any]) -> Claimed:
+        """What the answer of a claim says."""
+        claims, dropped, quarantined, suspended, ended_early, left_alone, is_more, now = answer
+        found = [self._parsed(claim, text(now)) for claim in claims]
         return Claimed(
             [task for task in found if isinstance(task, Task)],
             [task for task in found if isinstance(task, Malformed)],
-            answer[1],
-            answer[2],
-            bool(answer[3]),
-            bool(answer[4]),
-            [(text(queue), text(reason)) for queue, reason in zip(answer[5][::2], answer[5][1::2], strict=True)],
+            dropped,
+            quarantined,
+            bool(suspended),
+            bool(ended_early),
+            [(text(queue), text(reason)) for queue, reason in zip(left_alone[::2], left_alone[1::2], strict=True)],
+            bool(is_more),
         )
 
     def _parsed(self, answer: list[Any], claimed_at: str) -> Task | Malformed:

@@ -6,13 +6,16 @@
 -- A queue whose leases cannot be noted is left alone.
 -- MODEL claim
 -- KEYS  (none: they follow from the prefix and the names)
--- ARGV  prefix, worker, now (text), now (seconds, text), lease seconds, most bytes, most tasks,
---       number of doorbell pairs, queue, id, ..., number of queues, queue, ..., execution ids
--- returns {claims, dropped, quarantined, 1 while suspended, 1 when it ended early, {queue, why it was left alone, ...}};
+-- ARGV  prefix, worker, lease seconds, most bytes, most tasks, number of doorbell pairs, queue, id, ...,
+--       number of queues, queue, ..., execution ids
+--       (an id of '': whichever this doorbell has; sent before it rings, so it counts only while the worker is heard)
+-- returns {claims, dropped, quarantined, 1 while suspended, 1 when it ended early, {queue, why it was left alone, ...},
+--       1 when something is left in the queues, now (seconds, text)};
 --       a claim is {queue, id, execution, attempt, delivered ranges, record}
-local prefix, worker, now_text, now_seconds = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local lease, most_bytes, most = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local now = tonumber(redis.call('TIME')[1])
+local prefix, worker = ARGV[1], ARGV[2]
+local lease, most_bytes, most = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local clock = redis.call('TIME')
+local now, now_seconds, now_text = tonumber(clock[1]), string.format('%s.%06d', clock[1], clock[2]), nil
 local executions_key = prefix .. ':worker:' .. worker .. ':executions'
 redis.call('SCARD', executions_key)  -- an error here ends the script before it has taken anything
 local ENDED = {finished = true, failed = true, stopped = true, canceled = true}
@@ -20,9 +23,9 @@ local MOST_FIELDS = 200
 local MOST_RANGES = 100000  -- delivered ranges of one task, which has at most as many calls
 
 local claims, dropped, quarantined, bytes, is_full = {}, 0, 0, 0, false
-local at = 9
+local at = 7
 local doorbells = at
-local pairs_count = tonumber(ARGV[8])
+local pairs_count = tonumber(ARGV[6])
 at = at + 2 * pairs_count
 local queue_count = tonumber(ARGV[at])
 local queues_at = at + 1
@@ -60,7 +63,7 @@ end
 local function refuse(queue, id, reason, job)
     quarantine(prefix, queue, id, reason)
     quarantined = quarantined + 1
-    if job then redis.call('HSET', job, 'status', 'failed', 'ended_at', now_text) end
+    if job then redis.call('HSET', job, 'status', 'failed', 'ended_at', moment(clock)) end
 end
 
 local function is_leased(queue, held, id)
@@ -128,6 +131,7 @@ local function claim(queue, id)
         if #claims > 0 then return put_back(queue, id) end
     end
 
+    now_text = now_text or moment(clock)
     local execution = ARGV[next_execution]
     if failed(redis.pcall('ZADD', executions, now + lease + 60, execution)) then
         return refuse(queue, id, executions .. ' is a ' .. type_of(executions) .. ', not a zset', job)
@@ -151,15 +155,27 @@ local function claim(queue, id)
     claims[#claims + 1] = {queue, id, execution, attempt, delivered, fields}
 end
 
+-- Off the tail of a doorbell's list, where doorbells put what they move; nil when it is not there any more.
+local function rung(queue, id)
+    local bell = prefix .. ':farpool:doorbell:' .. queue
+    if id ~= '' then return redis.pcall('LREM', bell, -1, id) == 1 and id or nil end
+    return tried(nil, 'RPOP', bell) or nil
+end
+
+-- Whether other workers would leave alone what this one claims now.
+local function is_heard()
+    return tonumber(tried(nil, 'ZSCORE', prefix .. ':farpool:hosts', worker) or 0) >= now * 1000
+end
+
 local suspended = redis.call('EXISTS', prefix .. ':suspended') == 1
 for i = doorbells, doorbells + 2 * pairs_count - 1, 2 do
-    local queue, id = ARGV[i], ARGV[i + 1]
-    -- From the tail, where doorbells put what they move.
-    if redis.pcall('LREM', prefix .. ':farpool:doorbell:' .. queue, -1, id) == 1 then
-        if suspended or is_full or is_spoiled(queue) then put_back(queue, id) else claim(queue, id) end
+    local queue, id = ARGV[i], rung(ARGV[i], ARGV[i + 1])
+    if id then
+        local is_late = ARGV[i + 1] == '' and not is_heard()
+        if suspended or is_full or is_late or is_spoiled(queue) then put_back(queue, id) else claim(queue, id) end
     end
 end
-if suspended then return {claims, dropped, quarantined, 1, 0, left_alone} end
+if suspended then return {claims, dropped, quarantined, 1, 0, left_alone, 1, now_seconds} end
 
 most = most + #claims  -- what doorbells rang for comes besides
 local looked_at = 0  -- junk in a queue must not hold the server for long
@@ -181,4 +197,8 @@ if #claims > 0 then
     redis.call('EXPIRE', prefix .. ':worker:' .. worker, lease + 60)
     redis.call('EXPIRE', executions_key, lease + 60)
 end
-return {claims, dropped, quarantined, 0, is_full and 1 or 0, left_alone}
+local is_more = is_full
+for i = queues_at, queues_at + queue_count - 1 do
+    is_more = is_more or (not spoiled[ARGV[i]] and tried(0, 'LLEN', prefix .. ':queue:' .. ARGV[i]) > 0)
+end
+return {claims, dropped, quarantined, 0, is_full and 1 or 0, left_alone, is_more and 1 or 0, now_seconds}

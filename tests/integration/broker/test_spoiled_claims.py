@@ -104,11 +104,12 @@ def test_a_spoiled_doorbell_costs_no_other_task(producer, workers, client):
 @pytest.mark.parametrize("name", [b"\xff\xfe", b"a" * 10_000_000, b"\x1b[2J"])
 def test_a_junk_id_that_a_doorbell_moved_goes_to_quarantine(name, workers, client):
     bell = workers[0].doorbells()[0]
+    workers[0].heartbeat([], {}, lease_ms=15_000, keep=60, renew_rq=False)
     client.rpush("rq:queue:q", name)
     bell.arm(0.0)
-    rung = bell.answer()
+    ring = bell.answer()
     bell.close()
-    assert workers[0].claim(0, [("q", rung)]).quarantined == 1
+    assert workers[0].claimed(ring.claimed).quarantined == 1
     assert client.exists(KEYS.doorbell("q"), "rq:queue:q") == 0
 
 

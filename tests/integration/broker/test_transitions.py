@@ -1,6 +1,7 @@
 """Each transition of a task, on a real server: what it writes, and who may make it."""
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 import redis
@@ -191,19 +192,57 @@ def test_a_claim_whose_answer_was_lost_is_given_back(producer, workers, client):
     assert client.lrange("rq:queue:high", 0, -1) == [b"t1"]
 
 
-def test_a_doorbell_wakes_one_daemon_and_its_claim_adopts_the_id(producer, workers, client):
-    bells = [worker.doorbells()[0] for worker in workers]
-    for bell in bells:
+@pytest.fixture
+def bells(workers):
+    """A doorbell of each worker, armed; both workers have been heard."""
+    found = [worker.doorbells()[0] for worker in workers]
+    for worker, bell in zip(workers, found, strict=True):
+        beat(worker)
         bell.arm(0.0)
-    producer.enqueue("high", [task("t1")])
-    rung = bells[0].answer()
-    assert (rung, client.lrange("rq:farpool:doorbell:high", 0, -1)) == ("t1", [b"t1"])
-    assert bells[1].disarm(workers[1].client) is None
-    claimed = workers[0].claim(0, [("high", "t1")]).tasks
-    assert [found.id for found in claimed] == ["t1"]
-    assert client.exists("rq:farpool:doorbell:high") == 0
-    for bell in bells:
+    yield found
+    for bell in found:
         bell.close()
+
+
+def test_a_doorbell_wakes_one_daemon_and_brings_it_the_task(producer, workers, client, bells):
+    producer.enqueue("high", [task("t1")])
+    brought = workers[0].claimed(bells[0].answer().claimed)
+    assert ([found.id for found in brought.tasks], brought.is_more) == (["t1"], False)
+    assert client.zrange("rq:wip:high", 0, -1) == [brought.tasks[0].member.encode()]
+    other = bells[1].disarm(workers[1].client)
+    assert (other.moved, workers[1].claimed(other.claimed).tasks) == (None, [])
+    assert client.exists("rq:farpool:doorbell:high") == 0
+
+
+def test_a_doorbell_tells_whether_more_waits(producer, workers, bells):
+    producer.enqueue("high", [task("t1"), task("t2"), task("t3")])
+    assert [workers[i].claimed(bells[i].answer().claimed).is_more for i in (0, 1)] == [True, True]
+    assert not workers[0].claim(1).is_more
+
+
+def test_a_doorbell_of_a_daemon_that_nobody_hears_takes_nothing(producer, workers, client, bells):
+    beat(workers[0], lease_ms=0)
+    time.sleep(1.1)  # the script looks at whole seconds
+    producer.enqueue("high", [task("t1")])
+    assert [found.id for found in workers[1].claimed(bells[1].answer().claimed).tasks] == ["t1"]
+    assert workers[0].claimed(bells[0].answer().claimed).tasks == []
+
+
+def test_a_doorbell_whose_script_was_forgotten_says_what_it_moved(producer, workers, client, bells):
+    client.script_flush()
+    producer.enqueue("high", [task("t1")])
+    ring = bells[0].answer()
+    assert (ring.claimed, ring.moved) == (None, "t1")
+    assert [found.id for found in workers[0].claim(0, [("high", "t1")]).tasks] == ["t1"]
+
+
+def test_a_claim_is_dated_by_the_clock_of_the_server(producer, workers, client):
+    producer.enqueue("high", [task("t1")])
+    before = time.time()
+    (claimed,) = workers[0].claim(1).tasks
+    assert before - 1 <= float(claimed.claimed_at) <= time.time() + 1
+    moment = datetime.fromtimestamp(float(claimed.claimed_at), UTC)
+    assert client.hget("rq:job:t1", "started_at").decode() == moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def test_what_a_doorbell_rang_for_comes_besides_as_many_tasks_as_were_asked_for(producer, workers, client):
