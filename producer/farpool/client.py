@@ -58,7 +58,8 @@ class Client:
         limits = Limits(settings.max_workers, settings.argument_bytes)
         self._sender = Sender(broker, self._reply, self._outbox, self._shipments, limits)
         watch = Watch(broker, self._shipments, settings.place)
-        self._listener = Listener(broker, self._reply, self._outbox, self._shipments, watch)
+        self._listener = Listener(broker, self._reply, self._outbox, self._shipments, watch, self._after_outcomes)
+        self._shipments.read_while = self._listener.read_while
 
     def route(self, function: Callable[..., Any], name: str, options: CallOptions) -> Route:
         """What all calls of this function under these options share."""
@@ -120,7 +121,7 @@ class Client:
         self._finish()
 
     def _listen(self) -> None:
-        self._listener.run(lambda: self._is_finished, self._after_outcomes)
+        self._listener.run(lambda: self._is_finished)
         self._broker.close()  # it may have connected once more
 
     def _after_outcomes(self) -> None:
@@ -133,11 +134,11 @@ class Client:
 
     def _finish(self) -> None:
         """Leave nothing on the server, and end the listener: closing the broker ends its read."""
-        self._is_finished = True
         with suppress(FarpoolError):  # the stream expires by itself
             self._broker.drop_reply(self._reply)
+        self._is_finished = True  # from here on the listener may close the broker as well
         self._broker.close()
-        self._shipments.present.set()
+        self._shipments.be_watched()
         self._listener.backoff.hurry()
         atexit.unregister(self.close)
 
@@ -176,6 +177,7 @@ class Client:
         if not threads:
             self._broker.close()
         self._outbox.wake()
+        self._shipments.be_watched()
         for thread in threads if wait else ():
             if thread is not threading.current_thread():
                 thread.join()

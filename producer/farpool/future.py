@@ -1,7 +1,7 @@
 """The future of a call that runs on another host."""
 
 import asyncio
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from farpool.light_future import CANCELLED, FINISHED, PENDING, LightFuture
@@ -20,6 +20,13 @@ class Ticket(Protocol):
 
     def is_started(self) -> bool:
         """Whether a worker has taken the task."""
+        ...
+
+    def be_watched(self) -> None:
+        """Somebody wants to be told of the outcome."""
+
+    def read_while(self, is_wanted: Callable[[], bool], timeout: float | None) -> float | None:
+        """Read outcomes in this thread while one is wanted; what is left of the timeout."""
         ...
 
 
@@ -60,6 +67,16 @@ class Future(LightFuture[T]):
     def progress(self) -> None:
         """What the call has reported about its progress; nothing so far."""
         return
+
+    def _read(self, timeout: float | None) -> float | None:
+        """Whoever waits reads: no other thread has to be woken for it."""
+        ticket = self._ticket
+        return timeout if ticket is None else ticket.read_while(self.is_wanted, timeout)
+
+    def _be_watched(self) -> None:
+        ticket = self._ticket
+        if ticket is not None and self._state == PENDING:
+            ticket.be_watched()
 
     def running(self) -> bool:
         """True while a worker has the task.  May ask the server, at most five times a second."""
@@ -111,6 +128,8 @@ def link(futures: Sequence[Future[Any]], ticket: Ticket) -> None:
     for index, future in enumerate(futures):
         future._ticket = ticket
         future._index = index
+        if future._own_condition is not None:
+            ticket.be_watched()
         if future._state == FINISHED:  # its arguments could not travel
             future._ticket = None
         elif future._state != PENDING:

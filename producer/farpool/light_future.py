@@ -41,7 +41,11 @@ class LightFuture(concurrent.futures.Future[T]):
                     self._waiters: list[Any] = []
                     self._done_callbacks: list[Any] = []
                     condition = self._own_condition = threading.Condition()
+            self._be_watched()
         return condition
+
+    def _be_watched(self) -> None:
+        """Somebody looks at this future in another way than by waiting for its result."""
 
     def settle(self, result: Any, error: BaseException | None = None) -> bool:
         """Set the result, or the exception.  False when it is cancelled or has one already."""
@@ -67,6 +71,19 @@ class LightFuture(concurrent.futures.Future[T]):
 
     def result(self, timeout: float | None = None) -> T:
         """The result, waiting for it up to `timeout` seconds; raises what the call raised."""
+        if self._state == PENDING:
+            timeout = self._read(timeout)
         if self._state == FINISHED and self._exception is None:
             return self._result  # type: ignore[return-value]
         return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What the call raised, or None, waiting for its end up to `timeout` seconds."""
+        if self._state == PENDING:
+            timeout = self._read(timeout)
+        return super().exception(timeout)
+
+    def _read(self, timeout: float | None) -> float | None:
+        """Before this thread sleeps until others settle the future: what it may do itself.  Returns what is left of
+        the timeout."""
+        return timeout

@@ -1,6 +1,9 @@
 """Receives outcomes and hands them to the calls that wait for them."""
 
 import logging
+import math
+import os
+import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
 
@@ -20,32 +23,81 @@ logger = logging.getLogger("farpool")
 BLOCK_MS = 1_000
 """How long one read waits for an outcome; between reads the listener looks after what is missing."""
 
+LINGER_SECONDS = 1.0
+"""After this long the listener reads though nobody has asked it to: a result must not expire unread."""
+
 
 class Listener:
-    """One thread reads the reply stream.  Nothing that arrives or fails ends it."""
+    """Reads the reply stream: in a thread of its own, or in the thread that waits for the result of a lone call.
 
-    def __init__(self, broker: ProducerBroker, reply: str, outbox: Outbox, shipments: Shipments, watch: Watch) -> None:
+    Our thread sleeps until calls are sent in a burst, or somebody looks at a future in another way than by
+    waiting for its result.  So a call that is awaited at once costs no hand-over between threads.  Nothing that
+    arrives or fails ends the thread.
+    """
+
+    def __init__(
+        self,
+        broker: ProducerBroker,
+        reply: str,
+        outbox: Outbox,
+        shipments: Shipments,
+        watch: Watch,
+        on_outcomes: Callable[[], None],
+    ) -> None:
+        """`on_outcomes` is called after each read that brought something."""
         self._broker, self._reply, self._outbox, self._shipments = broker, reply, outbox, shipments
-        self._watch = watch
+        self._watch, self._on_outcomes = watch, on_outcomes
         self._after = "0"
+        self._reading = threading.Lock()
+        self._pid = os.getpid()
         self.backoff = Backoff()
 
-    def run(self, is_over: Callable[[], bool], wake: Callable[[], None]) -> None:
-        """Receive until `is_over`; `wake` is called after each read that brought something."""
+    def read_while(self, is_wanted: Callable[[], bool], timeout: float | None) -> float | None:
+        """Read here, unless another thread does; returns what is left of the timeout.
+
+        An outage is left to our own thread.  A process forked from ours does not read: it would take from ours.
+        """
+        if os.getpid() != self._pid or not self._reading.acquire(blocking=False):
+            return timeout
+        deadline = None if timeout is None else monotonic() + timeout
+        try:
+            left = timeout
+            while is_wanted() and (left is None or left > 0):
+                self._turn(BLOCK_MS if left is None else min(BLOCK_MS, math.ceil(left * 1000)))
+                left = None if deadline is None else deadline - monotonic()
+        except FarpoolError as error:
+            logger.debug("our own thread reads on: %s", error)
+        finally:
+            self._reading.release()
+            if len(self._shipments):
+                self._shipments.be_watched()
+        return None if deadline is None else max(0.0, deadline - monotonic())
+
+    def run(self, is_over: Callable[[], bool]) -> None:
+        """The thread: receive until `is_over`."""
         while not is_over():
+            self._sleep()
             try:
-                found = self._read(BLOCK_MS)
-                if found:
-                    wake()
-                self._look_after()
-                self.backoff.reset()
-                if not found:
-                    self._sleep(is_over)
+                with self._reading:
+                    while len(self._shipments) and not is_over():
+                        self._turn(BLOCK_MS)
+                        self.backoff.reset()
             except WAITED_OUT as error:
                 self._wait(error, is_over)
             except Exception:  # a bug: say so, and go on for the sake of all other calls
                 logger.exception("the listener goes on after an error")
                 self._wait(None, is_over)
+
+    def _turn(self, block_ms: int) -> None:
+        """One read, and a look after what is missing."""
+        if self._read(block_ms):
+            self._on_outcomes()
+        self._look_after()
+
+    def _sleep(self) -> None:
+        """Until somebody wants us to read; while no task is on its way, the server is left alone."""
+        self._shipments.present.wait(LINGER_SECONDS)
+        self._shipments.present.clear()
 
     def _wait(self, error: Exception | None, is_over: Callable[[], bool]) -> None:
         if is_over():
@@ -55,6 +107,7 @@ class Listener:
                 "%s. %d tasks wait for it; their results are read when it is back.", error, len(self._shipments)
             )
         self.backoff.wait()
+        self._shipments.be_watched()
 
     def _read(self, block_ms: int) -> int:
         """Take in what has arrived.  An outage leaves the rest to the next read."""
@@ -111,12 +164,6 @@ class Listener:
         if shipment in self._shipments:
             self._shipments.fail(shipment, error)
             self._outbox.wake()
-
-    def _sleep(self, is_over: Callable[[], bool]) -> None:
-        """While no task is on its way, leave the server alone."""
-        self._shipments.present.clear()
-        if not len(self._shipments) and not is_over():
-            self._shipments.present.wait()
 
     def _accept(self, reply: Reply) -> None:
         shipment = self._shipments.get(reply.task_id)

@@ -101,6 +101,8 @@ class Sender:
                 logger.exception("the sender goes on after an error")
                 self.backoff.wait()
                 continue
+            if len(self._shipments):
+                self._shipments.be_watched()
             self.backoff.reset()
             if not more:
                 return

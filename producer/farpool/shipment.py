@@ -73,6 +73,17 @@ class Source(Protocol):
         """Cancel what was not taken."""
 
 
+ReadWhile = Callable[[Callable[[], bool], float | None], float | None]
+
+
+def _nobody_listens() -> None:
+    """Before it is sent."""
+
+
+def _nobody_reads(_: Callable[[], bool], timeout: float | None) -> float | None:
+    return timeout
+
+
 class Shipment:
     """One task of one or more calls.  `chunk` is dropped once the server has it."""
 
@@ -80,6 +91,7 @@ class Shipment:
         "abandon",
         "ask",
         "asked_at",
+        "be_watched",
         "calls",
         "chunk",
         "delivered",
@@ -87,6 +99,7 @@ class Shipment:
         "id",
         "is_ended",
         "looked_at",
+        "read_while",
         "route",
         "sent_at",
         "sink",
@@ -107,6 +120,8 @@ class Shipment:
         self.is_ended = False  # so the server said, though no word of it had come
         self.sent_at: float | None = None  # when the server had it
         self.looked_at = self.asked_at = 0.0
+        self.be_watched: Callable[[], None] = _nobody_listens
+        self.read_while: ReadWhile = _nobody_reads
         self.abandon: Callable[[Shipment], None] | None = None
         self.ask: Callable[[Shipment], None] | None = None
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from time import monotonic
 
 from farpool.outbox import Outbox
-from farpool.shipment import Shipment
+from farpool.shipment import ReadWhile, Shipment
 from farpool_common.broker import ProducerBroker
 from farpool_common.errors import FarpoolError
 
@@ -24,6 +24,8 @@ class Shipments:
         self._table: dict[str, Shipment] = {}
         self.present = threading.Event()
         """Set by whatever the listener must not sleep through."""
+        self.read_while: ReadWhile | None = None
+        """Reads outcomes in the thread of whoever waits for one."""
 
     def __len__(self) -> int:
         return len(self._table)
@@ -43,8 +45,14 @@ class Shipments:
         """The task is about to be sent."""
         shipment.abandon = self.abandon
         shipment.ask = self._ask
+        shipment.be_watched = self.be_watched
+        if self.read_while is not None:
+            shipment.read_while = self.read_while
         self._table[shipment.id] = shipment
         shipment.sink.link(shipment)
+
+    def be_watched(self) -> None:
+        """Have the listener read, should nobody do so yet."""
         if not self.present.is_set():
             self.present.set()
 
