@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any
 
 from farpool.future import Future
+from farpool.inbox import Inbox
 from farpool.inputs import Columns
 from farpool.lane import Lane
 from farpool.listener import Listener
@@ -50,15 +51,15 @@ class Client:
         self._closing = self._is_finished = False
         self._threads: list[threading.Thread] = []
         self._paces: dict[str, Pace] = {}
-        self._reply = broker.keys.reply(secrets.token_hex(16))
+        inbox = self._inbox = Inbox(broker, broker.keys.reply(secrets.token_hex(16)))
         self._numbers = count()
         self._outbox = Outbox()
         self._shipments = Shipments(broker, self._outbox)
         self.live = LiveSlots(broker, settings.max_workers)
         limits = Limits(settings.max_workers, settings.argument_bytes)
-        self._sender = Sender(broker, self._reply, self._outbox, self._shipments, limits)
+        self._sender = Sender(broker, inbox, self._outbox, self._shipments, limits)
         watch = Watch(broker, self._shipments, settings.place)
-        self._listener = Listener(broker, self._reply, self._outbox, self._shipments, watch, self._after_outcomes)
+        self._listener = Listener(broker, inbox, self._outbox, self._shipments, watch, self._after_outcomes)
         self._shipments.read_while = self._listener.read_while
 
     def route(self, function: Callable[..., Any], name: str, options: CallOptions) -> Route:
@@ -135,7 +136,7 @@ class Client:
     def _finish(self) -> None:
         """Leave nothing on the server, and end the listener: closing the broker ends its read."""
         with suppress(FarpoolError):  # the stream expires by itself
-            self._broker.drop_reply(self._reply)
+            self._inbox.drop()
         self._is_finished = True  # from here on the listener may close the broker as well
         self._broker.close()
         self._shipments.be_watched()

@@ -3,10 +3,10 @@
 import logging
 import math
 import os
-import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
 
+from farpool.inbox import Inbox
 from farpool.origin import Origin
 from farpool.outbox import Outbox
 from farpool.shipment import Shipment
@@ -38,17 +38,15 @@ class Listener:
     def __init__(
         self,
         broker: ProducerBroker,
-        reply: str,
+        inbox: Inbox,
         outbox: Outbox,
         shipments: Shipments,
         watch: Watch,
         on_outcomes: Callable[[], None],
     ) -> None:
         """`on_outcomes` is called after each read that brought something."""
-        self._broker, self._reply, self._outbox, self._shipments = broker, reply, outbox, shipments
+        self._broker, self._inbox, self._outbox, self._shipments = broker, inbox, outbox, shipments
         self._watch, self._on_outcomes = watch, on_outcomes
-        self._after = "0"
-        self._reading = threading.Lock()
         self._pid = os.getpid()
         self.backoff = Backoff()
 
@@ -57,7 +55,7 @@ class Listener:
 
         An outage is left to our own thread.  A process forked from ours does not read: it would take from ours.
         """
-        if os.getpid() != self._pid or not self._reading.acquire(blocking=False):
+        if os.getpid() != self._pid or not self._inbox.turn.acquire(blocking=False):
             return timeout
         deadline = None if timeout is None else monotonic() + timeout
         try:
@@ -67,8 +65,10 @@ class Listener:
                 left = None if deadline is None else deadline - monotonic()
         except FarpoolError as error:
             logger.debug("our own thread reads on: %s", error)
+        except Exception:  # a bug: say so, and leave the rest to our own thread
+            logger.exception("the listener goes on after an error")
         finally:
-            self._reading.release()
+            self._inbox.turn.release()
             if len(self._shipments):
                 self._shipments.be_watched()
         return None if deadline is None else max(0.0, deadline - monotonic())
@@ -78,7 +78,7 @@ class Listener:
         while not is_over():
             self._sleep()
             try:
-                with self._reading:
+                with self._inbox.turn:
                     while len(self._shipments) and not is_over():
                         self._turn(BLOCK_MS)
                         self.backoff.reset()
@@ -112,14 +112,14 @@ class Listener:
     def _read(self, block_ms: int) -> int:
         """Take in what has arrived.  An outage leaves the rest to the next read."""
         try:
-            replies = self._broker.read_replies(self._reply, self._after, block_ms)
+            replies = self._inbox.read(block_ms)
         except SpoiledKeyError as error:
             logger.warning("the reply stream was spoiled and is made anew: %s", error)
-            self._broker.drop_reply(self._reply)
+            self._inbox.drop()
             return 0
         for reply in replies:
             self._accept(reply)
-            self._after = reply.entry_id
+            self._inbox.note_read(reply.entry_id)
         return len(replies)
 
     def _look_after(self) -> None:
@@ -131,6 +131,7 @@ class Listener:
         if looked.lost or silent:
             # The end of a task and its last outcome are written together, so whoever has no record by now
             # has its outcome in the stream already, or none will ever come.
+            self._inbox.ask_anew()
             while self._read(1):
                 pass
             for shipment in looked.lost:
@@ -173,6 +174,8 @@ class Listener:
         self._forget(reply.parts)  # before the task is over, after which a shutdown may close the connection
         if shipment is not None and reply.last:
             self._end(shipment)
+            if shipment.sent_at is not None:  # else it is in doubt whether it was sent, and it may be sent again
+                self._inbox.note_over(shipment.id)
 
     def _deliver(self, shipment: Shipment, reply: Reply) -> None:
         """Hand over one outcome.  One that cannot be read fails its calls when the task ends."""

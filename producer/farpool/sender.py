@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
+from farpool.inbox import Inbox
 from farpool.live import LiveSlots
 from farpool.options import CallOptions
 from farpool.outbox import MOST_TASKS, Outbox
@@ -39,13 +40,14 @@ class Sender:
     """One thread sends; a lone submit may do it itself, under the same lock."""
 
     def __init__(
-        self, broker: ProducerBroker, reply: str, outbox: Outbox, shipments: Shipments, limits: Limits
+        self, broker: ProducerBroker, inbox: Inbox, outbox: Outbox, shipments: Shipments, limits: Limits
     ) -> None:
-        self._broker, self._reply, self._outbox, self._shipments = broker, reply, outbox, shipments
+        self._broker, self._inbox, self._outbox, self._shipments = broker, inbox, outbox, shipments
         self._limits = limits
         self._lock = threading.Lock()
         self._parcels: deque[Parcel] = deque()
         self._sent_at = 0.0
+        self._is_lone = False
         self.is_cancelling = False
         """True after the last call when what was not sent is cancelled; set once, by any thread."""
         self.backoff = Backoff()
@@ -65,6 +67,7 @@ class Sender:
         if not self._lock.acquire(blocking=False):
             self._outbox.wake()
             return
+        self._is_lone = True
         try:
             self._collect()
             if any(parcel.has_buffers for parcel in self._parcels):
@@ -76,6 +79,7 @@ class Sender:
         except WAITED_OUT:
             self._outbox.wake()
         finally:
+            self._is_lone = False
             self._lock.release()
 
     def run(self, live: LiveSlots, is_over: Callable[[], bool]) -> None:
@@ -195,8 +199,15 @@ class Sender:
     def _hand_over(self, options: CallOptions, parcels: list[Parcel]) -> None:
         for parcel in parcels:
             parcel.store(self._broker, monotonic())
-        tasks = [parcel.task(self._reply) for parcel in parcels]
-        self._broker.enqueue(options.queue, tasks, most=options.max_queued)
+        tasks = [parcel.task(self._inbox.reply) for parcel in parcels]
+        if self._is_lone and self._inbox.turn.acquire(blocking=False):
+            try:  # whoever sends a lone call asks for its result next
+                question = self._inbox.question()
+                self._broker.enqueue(options.queue, tasks, most=options.max_queued, question=question)
+            finally:
+                self._inbox.turn.release()
+        else:
+            self._broker.enqueue(options.queue, tasks, most=options.max_queued)
         now = monotonic()
         for parcel in parcels:
             parcel.shipment.sent_at = parcel.shipment.looked_at = now

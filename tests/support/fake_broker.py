@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from farpool import Executor
-from farpool_common.broker import Durability, Host, Reply, StockEnd
+from farpool_common.broker import Durability, Host, Question, Reply, StockEnd
 from farpool_common.calls import Results, arguments, called, run_some
 from farpool_common.codec import Encoded, Serializer
 from farpool_common.delivery import all_failed, deliver
@@ -170,7 +170,9 @@ class FakeBroker:
             self._check_outage()
             return len(self.server.queues.get(queue, ()))
 
-    def enqueue(self, queue: str, tasks: Sequence[NewTask], *, most: int | None = None) -> None:
+    def enqueue(
+        self, queue: str, tasks: Sequence[NewTask], *, most: int | None = None, question: Question | None = None
+    ) -> None:
         with self.server.changed:
             self._check_outage()
             if self.server.refusal is not None:
@@ -200,8 +202,8 @@ class FakeBroker:
         for part in parts:
             self.server.buffers.pop(part.key, None)
 
-    def read_replies(self, reply: str, after: str, block_ms: int) -> list[Reply]:
-        server, seen = self.server, int(after.partition("-")[0])
+    def read_replies(self, question: Question, block_ms: int) -> list[Reply]:
+        server, reply, seen = self.server, question.reply, int(question.after.partition("-")[0])
 
         def fresh() -> list[Reply]:
             stream = server.streams.get(reply, [])
@@ -213,6 +215,9 @@ class FakeBroker:
             server.changed.wait_for(lambda: bool(server.outage or self.is_closed or fresh()), max(block_ms, 1) / 1000)
             self._check_outage()
             return fresh()
+
+    def ask_anew(self) -> None:
+        pass
 
     def cancel(self, task_ids: Sequence[str]) -> None:
         with self.server.changed:

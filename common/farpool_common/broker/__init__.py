@@ -7,8 +7,9 @@ from farpool_common.broker.durability import Durability
 from farpool_common.broker.hosts import Host, live_hosts
 from farpool_common.broker.outages import OUTAGES, WAITED_OUT, translated
 from farpool_common.broker.payloads import Payloads
-from farpool_common.broker.producer import ProducerBroker, Reply
+from farpool_common.broker.producer import ProducerBroker
 from farpool_common.broker.registration import deregister, is_taken, note_shutdown, register
+from farpool_common.broker.replies import Question, Reply
 from farpool_common.broker.server import check_server
 from farpool_common.broker.stock import StockEnd
 from farpool_common.broker.values import Beat, Claimed, Delivery, Finish, JobEnd, Recovered, Written
@@ -32,6 +33,7 @@ __all__ = [
     "NewTask",
     "Payloads",
     "ProducerBroker",
+    "Question",
     "Recovered",
     "Reply",
     "StockEnd",

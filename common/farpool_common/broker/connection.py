@@ -1,6 +1,7 @@
 """Connections to the server: how they are made, and how scripts run over them."""
 
 import hashlib
+import threading
 from importlib import resources
 from typing import Any
 
@@ -12,6 +13,7 @@ from redis.retry import Retry
 
 from farpool_common.address import Address
 from farpool_common.broker.durability import MARK_SECONDS, Durability
+from farpool_common.broker.line import Command, Line
 from farpool_common.broker.outages import translated
 from farpool_common.broker.sentinels import service_client
 from farpool_common.errors import SettingsError
@@ -64,23 +66,23 @@ def _encoded(value: Any) -> bytes | memoryview:
 
 
 class Scripts:
-    """The Lua scripts of `farpool_common/lua`, run by name."""
+    """The Lua scripts of `farpool_common/lua`, run by name, on a connection of their own.  Thread-safe."""
 
     def __init__(self, client: redis.Redis, place: str) -> None:
-        self._client, self._place = client, place
-        self._execute: Any = client.execute_command
+        self._place = place
+        self._line, self._lock = Line(client, place), threading.Lock()
         self._texts: dict[str, tuple[str, str]] = {}
 
     def run(self, name: str, keys: list[str], args: list[Any]) -> Any:
         """Run one script and return its answer.  Raises farpool's errors."""
         command = self.command(name, keys, args)
-        with translated(self._place):
+        with translated(self._place), self._lock:
             try:
-                return self._execute(*command)
+                return self._line.call(*command)
             except NoScriptError:
-                return self._execute("EVAL", self.text(name), *command[2:])
+                return self._line.call("EVAL", self.text(name), *command[2:])
 
-    def command(self, name: str, keys: list[str], args: list[Any]) -> tuple[Any, ...]:
+    def command(self, name: str, keys: list[str], args: list[Any]) -> Command:
         """What runs a script that the server knows."""
         _, digest = self._texts.get(name) or self._load(name)
         return ("EVALSHA", digest, len(keys), *keys, *args)
@@ -109,14 +111,15 @@ class Scripts:
         durability.check_reached(answers[-1], self._place)
         return answers[0]
 
-    def _run_and_wait(self, command: tuple[Any, ...], durability: Durability, mark: str) -> list[Any]:
+    def _run_and_wait(self, command: Command, durability: Durability, mark: str) -> list[Any]:
         """All on one connection: what is waited for is what this connection has written."""
-        with translated(self._place), self._client.pipeline(transaction=False) as pipeline:
-            execute: Any = pipeline.execute_command
-            execute(*command)
-            pipeline.set(mark, 1, ex=MARK_SECONDS)
-            execute(*durability.command())
-            return pipeline.execute(raise_on_error=False)
+        with self._lock:
+            self._line.send([command, ("SET", mark, 1, "EX", MARK_SECONDS), durability.command()])
+            return self._line.answers()
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._line.close()
 
     def _load(self, name: str) -> tuple[str, str]:
         text = script_text(name)

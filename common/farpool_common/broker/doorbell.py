@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from farpool_common.broker.connection import as_it_is
+from farpool_common.broker.line import Line
 from farpool_common.broker.outages import translated
-from farpool_common.broker.sentinels import primary_of
 from farpool_common.keys import Keys
 
 WAIT_SECONDS = 20
@@ -44,56 +44,40 @@ class Doorbell:
     def __init__(self, client: redis.Redis, keys: Keys, queue: str, place: str, when_rung: WhenRung) -> None:
         self.queue = queue
         self._client, self._keys, self._place, self._when_rung = client, keys, place, when_rung
-        self._connection: Any = None
+        self._line = Line(client, place, self._greet)
         self._client_id = 0
         self.is_armed = False
         self.armed_at = 0.0
 
     def fileno(self) -> int:
         """The socket to wait on."""
-        number: int = self._connection._get_socket().fileno()  # redis-py has no public way to it
-        return number
+        return self._line.fileno()
 
     def arm(self, now: float) -> None:
         """Ask for the next id; `armed_at` becomes `now`.  Raises an outage."""
-        with translated(self._place), self._closing_on_error():
-            if self._connection is None:
-                # Not by the pool's make_connection: that counts, and refuses after a hundred reconnects.
-                pool = self._client.connection_pool
-                self._connection = pool.connection_class(**pool.connection_kwargs)
-                self._connection.connect()
-                self._connection.send_command("CLIENT", "ID")
-                self._client_id = self._connection.read_response()
-                self._connection.send_command("SCRIPT", "LOAD", self._when_rung.script)
-                self._connection.read_response()
-            queue, aside = self._keys.queue(self.queue), self._keys.doorbell(self.queue)
-            wait = ("BLMOVE", queue, aside, "LEFT", "RIGHT", WAIT_SECONDS)
-            self._connection.send_packed_command(self._connection.pack_commands([wait, self._when_rung.command()]))
-            self.is_armed, self.armed_at = True, now
+        queue, aside = self._keys.queue(self.queue), self._keys.doorbell(self.queue)
+        self._line.send([("BLMOVE", queue, aside, "LEFT", "RIGHT", WAIT_SECONDS), self._when_rung.command()])
+        self.is_armed, self.armed_at = True, now
+
+    def _greet(self) -> None:
+        self._client_id = self._line.call("CLIENT", "ID")
+        self._line.call("SCRIPT", "LOAD", self._when_rung.script)
 
     @property
     def is_elsewhere(self) -> bool:
         """Whether it waits at a server that is no longer the one that our clients speak to."""
-        primary = primary_of(self._client)
-        known = self._connection
-        return primary is not None and known is not None and (known.host, known.port) != primary
+        return self._line.is_elsewhere
 
     def answer(self) -> Ring:
-        """Read the answer that has arrived.  Raises an outage."""
-        with translated(self._place), self._closing_on_error():
-            moved, claimed = self._read(), self._read()
-            self.is_armed = False
-            if isinstance(moved, ResponseError):
+        """Read the answer that has arrived.  Raises an outage, or what is wrong with the queue."""
+        self.is_armed = False
+        moved, claimed = self._line.answers()
+        if isinstance(moved, ResponseError):
+            with translated(self._place):
                 raise moved
         if isinstance(claimed, ResponseError):  # asked again by name, it says the same, or the script is there then
             return Ring(moved=None if moved is None else as_it_is(moved))
         return Ring(claimed)
-
-    def _read(self) -> Any:
-        try:
-            return self._connection.read_response()
-        except ResponseError as error:
-            return error
 
     def disarm(self, client: redis.Redis) -> Ring:
         """Stop waiting; what was brought at the last moment.  Raises an outage."""
@@ -106,23 +90,4 @@ class Doorbell:
     def close(self) -> None:
         """Drop the connection."""
         self.is_armed = False
-        if self._connection is not None:
-            self._connection.disconnect()
-            self._connection = None
-
-    def _closing_on_error(self) -> "_ClosingOnError":
-        return _ClosingOnError(self)
-
-
-class _ClosingOnError:
-    """A connection that saw an error may hold half an answer: it is never used again."""
-
-    def __init__(self, doorbell: Doorbell) -> None:
-        self._doorbell = doorbell
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and issubclass(kind, (RedisError, OSError)):
-            self._doorbell.close()
+        self._line.close()

@@ -78,5 +78,7 @@ def translated(place: str) -> Iterator[None]:
     """Within this context every error of the Redis client arrives as one of ours."""
     try:
         yield
+    except FarpoolError:  # some of them are OSErrors, too
+        raise
     except (client_errors.RedisError, OSError) as error:
         raise as_farpool_error(error, place) from error

@@ -1,8 +1,6 @@
 """The broker as a producer sees it: enqueue, read replies, cancel, look."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
 from farpool_common.broker.connection import Scripts, connect, masked, text
@@ -10,30 +8,16 @@ from farpool_common.broker.durability import Durability
 from farpool_common.broker.hosts import Host, live_hosts
 from farpool_common.broker.outages import as_farpool_error, translated
 from farpool_common.broker.payloads import Payloads
+from farpool_common.broker.replies import Question, Replies, Reply
 from farpool_common.broker.server import check_server
 from farpool_common.broker.stock import StockEnd, stock_end
-from farpool_common.errors import DecodeError, QueueFullError, ServerUnreachableError, SpoiledKeyError
+from farpool_common.errors import QueueFullError, SpoiledKeyError
 from farpool_common.keys import Keys
-from farpool_common.payload import Part, pack_parts, unpack_parts
+from farpool_common.payload import Part, pack_parts
 from farpool_common.task import NewTask
 
 CANCELED_SECONDS = 24 * 3600
 """How long the record of a canceled task stays, so that its id is recognised when it is popped."""
-
-REPLIES_PER_READ = 500
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One entry of a reply stream.  `last` tells that the task is over; the envelope may be empty then."""
-
-    entry_id: str
-    task_id: str
-    host: str
-    attempt: int
-    last: bool
-    envelope: bytes
-    parts: Sequence[Part]
 
 
 class ProducerBroker:
@@ -42,11 +26,11 @@ class ProducerBroker:
     def __init__(self, url: str, keys: Keys | None = None) -> None:
         self.keys = keys or Keys()
         self.place = masked(url)
-        self._is_closed = False
         self._durability = Durability.MEMORY
         self._client = connect(url)
         self._bulk = connect(url, bulk=True, timeout=30.0)
         self._waiting = connect(url, timeout=30.0)
+        self._replies = Replies(self._waiting, self.keys, self.place)
         self._scripts = Scripts(self._client, self.place)
         self._payloads = Payloads(self._bulk, self.keys, self.place)
 
@@ -59,21 +43,29 @@ class ProducerBroker:
         """From now on `enqueue` returns only when tasks are so safe."""
         self._durability = durability
 
-    def enqueue(self, queue: str, tasks: Sequence[NewTask], *, most: int | None = None) -> None:
+    def enqueue(
+        self, queue: str, tasks: Sequence[NewTask], *, most: int | None = None, question: Question | None = None
+    ) -> None:
         """Append tasks to a queue in one step.  May be repeated after any doubt: ids are recognised.
 
+        `question`: read replies next; it saves a round trip to ask at once.  For the thread that may read now.
         Raises QueueFullError, with nothing written, when the queue would then hold more than `most` tasks.
         """
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        args: list[Any] = [self.keys.prefix, "" if most is None else most]
+        args: list[Any] = [self.keys.prefix, "" if most is None else most, queue]
         for task in tasks:
-            fields = _record(task, queue, now)
+            fields = _record(task)
             buffers = [item for part in task.parts for item in (part.key, part.pieces)]
             args += [task.id, len(fields), *fields, len(task.parts), *buffers]
-        keys = [self.keys.queue(queue), self.keys.queues]
-        added, waiting = self._scripts.run_durably("enqueue", keys, args, self._durability, self.keys.mark)
+        added, waiting = self._enqueue([self.keys.queue(queue), self.keys.queues], args, question)
         if most is not None and not added and waiting:
             raise QueueFullError(queue, waiting, most)
+
+    def _enqueue(self, keys: list[str], args: list[Any], question: Question | None) -> Any:
+        if question is not None and self._durability is Durability.MEMORY and not self._replies.is_asked:
+            answer = self._replies.ask_behind(self._scripts.command("enqueue", keys, args), question)
+            if not isinstance(answer, Exception):
+                return answer  # else it is sent again, and says the same, or the script is there then
+        return self._scripts.run_durably("enqueue", keys, args, self._durability, self.keys.mark)
 
     def waiting(self, queue: str) -> int:
         """How many tasks a queue holds."""
@@ -93,41 +85,13 @@ class ProducerBroker:
         """Remove buffers that have been read."""
         self._payloads.forget(parts)
 
-    def read_replies(self, reply: str, after: str, block_ms: int) -> list[Reply]:
-        """Entries after the one named, waiting up to `block_ms` for the first; removes those up to it."""
-        try:
-            streams = self._read(reply, after, block_ms)
-        except (TypeError, AttributeError, ValueError) as error:
-            # `close` took the socket away under a read; redis-py stumbles over that in its own ways.
-            if self._is_closed:
-                raise ServerUnreachableError(f"the connection to {self.place} was closed here") from error
-            raise
-        return [self._reply(text(entry), fields) for _, entries in _streams(streams) for entry, fields in entries]
+    def read_replies(self, question: Question, block_ms: int) -> list[Reply]:
+        """Entries of a reply stream, waiting up to `block_ms` for the first.  One thread at a time."""
+        return self._replies.read(question, block_ms)
 
-    def _read(self, reply: str, after: str, block_ms: int) -> Any:
-        with translated(self.place):
-            pipeline = self._waiting.pipeline(transaction=False)
-            if after != "0":
-                seconds, _, sequence = after.partition("-")
-                pipeline.xtrim(reply, minid=f"{seconds}-{int(sequence) + 1}", approximate=False)
-            pipeline.xread({reply: after}, count=REPLIES_PER_READ, block=block_ms)
-            return pipeline.execute()[-1]
-
-    def _reply(self, entry_id: str, fields: dict[bytes, bytes]) -> Reply:
-        attempt = text(fields.get(b"a", b"1"))
-        try:
-            envelope, parts = fields.get(b"o", b""), unpack_parts(fields.get(b"p", b""), self.keys.prefix)
-        except DecodeError:
-            envelope, parts = b"\xc1", ()  # bytes that no decoder accepts: its calls fail, typed
-        return Reply(
-            entry_id,
-            text(fields.get(b"j", b"")),
-            text(fields.get(b"w", b"")),
-            int(attempt) if attempt.isdecimal() else 1,
-            fields.get(b"f") == b"1",
-            envelope,
-            parts,
-        )
+    def ask_anew(self) -> None:
+        """Let the next read ask again, should the stream have become something else meanwhile."""
+        self._replies.ask_anew()
 
     def cancel(self, task_ids: Sequence[str]) -> None:
         """Drop tasks that wait; ask the workers of those that run to stop them."""
@@ -166,26 +130,15 @@ class ProducerBroker:
 
     def close(self) -> None:
         """Close all connections; a read that waits in another thread ends with ServerUnreachableError."""
-        self._is_closed = True
+        self._replies.close()
+        self._scripts.close()
         for client in (self._client, self._bulk, self._waiting):
             client.close()
 
 
-def _streams(answer: Any) -> Iterator[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]:
-    """XREAD's answer: a list of pairs under RESP2, a mapping under RESP3, None for nothing."""
-    if isinstance(answer, dict):
-        answer = answer.items()
-    return iter(answer or ())
-
-
-def _record(task: NewTask, queue: str, now: str) -> list[Any]:
-    """The fields that RQ writes for a plain job, then farpool's own."""
-    fields: list[Any] = ["status", "queued", "created_at", now, "enqueued_at", now, "data", task.data]
-    for empty in ("started_at", "ended_at", "last_heartbeat", "worker_name", "group_id"):
-        fields += [empty, ""]
-    for callback in ("success", "failure", "stopped"):
-        fields += [f"{callback}_callback_name", ""]
-    fields += ["origin", queue, "description", task.description, "timeout", task.timeout]
+def _record(task: NewTask) -> list[Any]:
+    """The fields in which records differ; the script adds those that RQ writes for every plain job."""
+    fields: list[Any] = ["data", task.data, "description", task.description, "timeout", task.timeout]
     fields += ["farpool_label", task.label, "farpool_calls", task.calls, "farpool_retries", task.retries]
     if task.reply is not None:
         fields += ["farpool_reply", task.reply]

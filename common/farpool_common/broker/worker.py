@@ -235,6 +235,7 @@ class WorkerBroker:
 
     def close(self) -> None:
         """Close all connections."""
+        self._scripts.close()
         self.client.close()
         self._bulk.close()
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from spoiling import GOOD, KEYS, TASKS, beat, enqueue, enqueue_jobs, leased, quarantined, spoil
 
-from farpool_common.broker import Delivery, Finish, JobEnd, Written, balance
+from farpool_common.broker import Delivery, Finish, JobEnd, Question, Written, balance
 from farpool_common.errors import ServerError
 
 SPOILED_FOR_AN_END = (
@@ -33,7 +33,7 @@ def test_a_finish_beside_a_spoiled_key_ends_all_tasks(key, producer, workers, cl
     assert workers[0].finish([Finish(task, b"outcome") for task in tasks]) == [True] * 3
     assert leased(client) == set()
     for name in sorted(GOOD):
-        assert [reply.last for reply in producer.read_replies(KEYS.reply(name), "0", 1)] == [True]
+        assert [reply.last for reply in producer.read_replies(Question(KEYS.reply(name), "0"), 1)] == [True]
     if not key.startswith("rq:farpool:counters"):
         assert client.hget(KEYS.counters, "finished") == b"3"
     if key == "rq:farpool:reply:bad":
@@ -57,7 +57,7 @@ def test_a_delivery_beside_a_spoiled_key_reaches_the_others_and_lets_the_task_go
     spoil(client, key)
     assert workers[0].deliver([Delivery(task, b"x", (), (0, 1)) for task in tasks]) == [True] * 3
     for name in sorted(GOOD):
-        assert len(producer.read_replies(KEYS.reply(name), "0", 1)) == 1
+        assert len(producer.read_replies(Question(KEYS.reply(name), "0"), 1)) == 1
         assert client.smembers(KEYS.done(name)) == {b"0-1"}
 
 

@@ -8,7 +8,7 @@ import redis
 from redis_state import redis_state
 
 from farpool.embedded import Server
-from farpool_common.broker import Delivery, Finish, NewTask, ProducerBroker, WorkerBroker, register
+from farpool_common.broker import Delivery, Finish, NewTask, ProducerBroker, Question, WorkerBroker, register
 from farpool_common.errors import QueueFullError, ServerBusyError
 from farpool_common.keys import Keys
 
@@ -107,7 +107,7 @@ def test_finish_sends_the_outcome_and_leaves_only_a_tombstone(producer, workers,
     producer.enqueue("high", [task("t1")])
     (claimed,) = workers[0].claim(1).tasks
     assert workers[0].finish([Finish(claimed, b"outcome")]) == [True]
-    (reply,) = producer.read_replies(REPLY, "0", 10)
+    (reply,) = producer.read_replies(Question(REPLY, "0"), 10)
     assert (reply.task_id, reply.host, reply.last, reply.envelope) == ("t1", "w1", True, b"outcome")
     assert client.hmget("rq:job:t1", "status", "data") == [b"finished", b""]
     assert 0 < client.ttl("rq:job:t1") <= 120
@@ -339,9 +339,9 @@ def test_replies_are_removed_when_they_have_been_read(producer, workers, client)
     producer.enqueue("high", [task("t1"), task("t2")])
     for claimed in workers[0].claim(2).tasks:
         workers[0].finish([Finish(claimed, b"x")])
-    replies = producer.read_replies(REPLY, "0", 10)
+    replies = producer.read_replies(Question(REPLY, "0"), 10)
     assert len(replies) == 2
-    assert producer.read_replies(REPLY, replies[-1].entry_id, 10) == []
+    assert producer.read_replies(Question(REPLY, replies[-1].entry_id), 10) == []
     assert client.xlen(REPLY) == 0
 
 

@@ -158,7 +158,7 @@ def test_cut_connections_lose_nothing(executor: Executor, worker: HandWorker, cl
     for round_ in range(5):
         client.client_kill_filter(_type="normal", skipme=True)
         futures.append(executor.submit(f.square, round_))
-        worker.broker.client.close()
+        worker.broker.close()  # it was cut off as well
     done = 0
     while done < len(futures):
         for task in worker.claim():

@@ -1,0 +1,131 @@
+"""A producer's reply stream: what was read is removed, what comes is waited for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from redis.exceptions import ResponseError
+
+from farpool_common.broker.connection import text
+from farpool_common.broker.line import Command, Line
+from farpool_common.broker.outages import translated
+from farpool_common.errors import DecodeError, ServerUnreachableError
+from farpool_common.keys import Keys
+from farpool_common.payload import Part, unpack_parts
+
+REPLIES_PER_READ = 500
+
+ASK_MS = 1_000
+"""How long a question that was sent together with a task waits at the server for the first answer."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One entry of a reply stream.  `last` tells that the task is over; the envelope may be empty then."""
+
+    entry_id: str
+    task_id: str
+    host: str
+    attempt: int
+    last: bool
+    envelope: bytes
+    parts: Sequence[Part]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What came in after entry `after` of the stream `reply`?  What is older, and the records of tasks that are
+    `over`, may go."""
+
+    reply: str
+    after: str
+    over: Sequence[str] = ()
+
+
+class Replies:
+    """Reads reply streams on a connection of its own.  One thread at a time, but for `close`."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, place: str) -> None:
+        self._keys, self._place = keys, place
+        self._line = Line(client, place)
+        self._is_closed = False
+
+    def read(self, question: Question, block_ms: int) -> list[Reply]:
+        """Entries, waiting up to `block_ms` for the first.  Raises the broker's errors."""
+        try:
+            answer = self._answer(question, block_ms)
+        except (TypeError, AttributeError, ValueError) as error:
+            # `close` took the socket away under a read; redis-py stumbles over that in its own ways.
+            if self._is_closed:
+                raise ServerUnreachableError(f"the connection to {self._place} was closed here") from error
+            raise
+        return [self._reply(text(entry), fields) for _, entries in answer or () for entry, fields in entries]
+
+    def _answer(self, question: Question, block_ms: int) -> Any:
+        if not self._line.is_waiting:
+            self._line.send([*self._tidying(question), _reading(question, block_ms)])
+        elif not self._line.has_answer(block_ms / 1000):
+            return None
+        return self._last_of(self._line.answers())
+
+    def _last_of(self, answers: list[Any]) -> Any:
+        with translated(self._place):
+            for answer in answers:
+                if isinstance(answer, ResponseError):
+                    raise answer
+        return answers[-1]
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a question waits for its answer."""
+        return self._line.is_waiting
+
+    def ask_behind(self, command: Command, question: Question) -> Any:
+        """Send a command and the question behind it; returns the answer to the command, which may be an error.
+
+        `read` takes the answer to the question.  Raises an outage.
+        """
+        tidying = self._tidying(question)
+        self._line.send([*tidying, command, _reading(question, ASK_MS)])
+        *_, answer = self._line.answers(len(tidying) + 1)
+        return answer
+
+    def _tidying(self, question: Question) -> list[Command]:
+        commands: list[Command] = []
+        if question.after != "0":
+            seconds, _, sequence = question.after.partition("-")
+            commands.append(("XTRIM", question.reply, "MINID", f"{seconds}-{int(sequence) + 1}"))
+        if question.over:
+            commands.append(("UNLINK", *map(self._keys.job, question.over)))
+        return commands
+
+    def _reply(self, entry_id: str, flat: list[bytes]) -> Reply:
+        fields = dict(zip(flat[::2], flat[1::2], strict=True))
+        attempt = text(fields.get(b"a", b"1"))
+        try:
+            envelope, parts = fields.get(b"o", b""), unpack_parts(fields.get(b"p", b""), self._keys.prefix)
+        except DecodeError:
+            envelope, parts = b"\xc1", ()  # bytes that no decoder accepts: its calls fail, typed
+        return Reply(
+            entry_id,
+            text(fields.get(b"j", b"")),
+            text(fields.get(b"w", b"")),
+            int(attempt) if attempt.isdecimal() else 1,
+            fields.get(b"f") == b"1",
+            envelope,
+            parts,
+        )
+
+    def ask_anew(self) -> None:
+        """Give up the question that waits: the next read asks again."""
+        self._line.close()
+
+    def close(self) -> None:
+        """Drop the connection; a read that waits in another thread ends with ServerUnreachableError."""
+        self._is_closed = True
+        self._line.close()
+
+
+def _reading(question: Question, block_ms: int) -> Command:
+    return ("XREAD", "COUNT", REPLIES_PER_READ, "BLOCK", block_ms, "STREAMS", question.reply, question.after)

@@ -1,0 +1,44 @@
+"""What a client reads: how far it has come in its reply stream, and whose turn it is to read on."""
+
+import threading
+
+from farpool_common.broker import ProducerBroker, Question, Reply
+
+MOST_OVER = 1_000
+"""Records that one question lets go."""
+
+
+class Inbox:
+    """Whoever holds `turn` may call the rest, but for `note_over`."""
+
+    def __init__(self, broker: ProducerBroker, reply: str) -> None:
+        self.reply = reply
+        self.turn = threading.Lock()
+        self._broker = broker
+        self._after = "0"
+        self._over: list[str] = []
+
+    def read(self, block_ms: int) -> list[Reply]:
+        """What has arrived, waiting up to `block_ms` for the first.  Raises the broker's errors."""
+        return self._broker.read_replies(self.question(), block_ms)
+
+    def ask_anew(self) -> None:
+        """Ask again in the next read, should the stream have become something else meanwhile."""
+        self._broker.ask_anew()
+
+    def question(self) -> Question:
+        """What to ask next: it also lets go of what was read, and of the records of tasks that are over."""
+        over, self._over[:MOST_OVER] = self._over[:MOST_OVER], []
+        return Question(self.reply, self._after, over)
+
+    def note_read(self, entry_id: str) -> None:
+        """This entry was taken in: it need not come again."""
+        self._after = entry_id
+
+    def note_over(self, task_id: str) -> None:
+        """Nobody will ask for this task any more, so its record need not wait until it expires."""
+        self._over.append(task_id)
+
+    def drop(self) -> None:
+        """Remove the stream: nobody will read it any more."""
+        self._broker.drop_reply(self.reply)
