@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,6 +59,7 @@ class Daemon:
         self._settings = settings
         self._keys = Keys(settings.prefix)
         self._broker = self._new_broker()
+        self._broker.meanwhile = self._listen_meanwhile
         self._lease_broker = self._new_broker()
         self._ledger, self._runtimes = Ledger(), Runtimes()
         self._wakeup, self._poller = Wakeup(), Poller()
@@ -299,6 +301,13 @@ class Daemon:
         if capacity > 0 and self._pool.idle():  # what a doorbell brings begins at once
             self._claimer.listen(now)
 
+    def _listen_meanwhile(self) -> None:
+        """While the server takes results in, whose answer leads to nothing new: have it ring for the next task."""
+        now = time.monotonic()
+        if not self._drain.is_on and self._lease.is_sure and self._pool.idle() and self._capacity() > 0:
+            with suppress(ServerError):  # met again by who listens in turn
+                self._claimer.listen(now)
+
     def _active_at(self) -> float:
         """When something was last claimed or begun."""
         return max(self._intake.taken_at, self._dispatched_at)
@@ -331,6 +340,8 @@ class Daemon:
         return max(0.0, heard_at + STUCK_SECONDS - now)
 
     def _dispatch(self) -> None:
+        if not (self._ledger.ready() or self._maintenance.is_due(time.monotonic())):
+            return
         idle = self._pool.idle() if self._lease.is_sure else []
         if idle and self._maintenance.is_due(time.monotonic()) and not self._drain.is_on:
             self._pool.send(idle.pop(), [MAINTENANCE])

@@ -2,13 +2,14 @@
 
 import hashlib
 import threading
+from collections.abc import Callable
 from importlib import resources
 from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.connection import PythonRespSerializer
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
 
 from farpool_common.address import Address
@@ -73,14 +74,20 @@ class Scripts:
         self._line, self._lock = Line(client, place), threading.Lock()
         self._texts: dict[str, tuple[str, str]] = {}
 
-    def run(self, name: str, keys: list[str], args: list[Any]) -> Any:
-        """Run one script and return its answer.  Raises farpool's errors."""
+    def run(self, name: str, keys: list[str], args: list[Any], meanwhile: Callable[[], None] | None = None) -> Any:
+        """Run one script and return its answer.  `meanwhile` is called before it is waited for.
+
+        Raises farpool's errors.
+        """
         command = self.command(name, keys, args)
         with translated(self._place), self._lock:
-            try:
-                return self._line.call(*command)
-            except NoScriptError:
+            self._line.send([command])
+            (answer,) = self._line.answers(meanwhile=meanwhile)
+            if isinstance(answer, NoScriptError):
                 return self._line.call("EVAL", self.text(name), *command[2:])
+            if isinstance(answer, ResponseError):
+                raise answer
+            return answer
 
     def command(self, name: str, keys: list[str], args: list[Any]) -> Command:
         """What runs a script that the server knows."""
@@ -92,14 +99,22 @@ class Scripts:
         text, _ = self._texts.get(name) or self._load(name)
         return text
 
-    def run_durably(self, name: str, keys: list[str], args: list[Any], durability: Durability, mark: str) -> Any:
+    def run_durably(
+        self,
+        name: str,
+        keys: list[str],
+        args: list[Any],
+        durability: Durability,
+        mark: str,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Any:
         """The same, and return when its writes are as safe as `durability` says.
 
         `mark` is a key that is written besides: a repeated script may write nothing, and then there would be
         nothing to wait for.  Raises ServerBusyError when the time is up; the same call may be repeated.
         """
         if durability is Durability.MEMORY:
-            return self.run(name, keys, args)
+            return self.run(name, keys, args, meanwhile)
         command = self.command(name, keys, args)
         answers = self._run_and_wait(command, durability, mark)
         if isinstance(answers[0], NoScriptError):

@@ -48,13 +48,15 @@ class Line:
             connection.send_packed_command([b"".join(map(packed, commands))])
             self._waiting += len(commands)
 
-    def answers(self, count: int | None = None) -> list[Any]:
+    def answers(self, count: int | None = None, *, meanwhile: Callable[[], None] | None = None) -> list[Any]:
         """The answers that are still to come, or the first of them; errors of the server among them as values.
 
-        Raises an outage.
+        `meanwhile` is called before they are waited for.  Raises an outage.
         """
         count = self._waiting if count is None else count
         with translated(self._place), _ClosingOnError(self):
+            if meanwhile is not None:
+                meanwhile()
             found = [self._read() for _ in range(count)]
         self._waiting -= count
         self._used_at = monotonic()

@@ -5,7 +5,7 @@ import secrets
 import time
 import zlib
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,6 +67,8 @@ class WorkerBroker:
         self._bulk = connect(url, bulk=True, timeout=30.0)
         self._scripts = Scripts(self.client, self.place)
         self.payloads = Payloads(self._bulk, self.keys, self.place)
+        self.meanwhile: Callable[[], None] = _nothing
+        """Called while the server takes results in."""
 
     def check(self, *, allow_eviction: bool = False) -> str:
         """Name and version of the server; raises when it is not suitable."""
@@ -193,7 +195,7 @@ class WorkerBroker:
         return [Written(answer) for answer in self._run_durably("fail", args)]
 
     def _run_durably(self, script: str, args: list[Any]) -> Any:
-        return self._scripts.run_durably(script, [], args, self._durability, self.keys.mark)
+        return self._scripts.run_durably(script, [], args, self._durability, self.keys.mark, self.meanwhile)
 
     def release(self, tasks: Sequence[Task]) -> int:
         """Hand unstarted tasks back to the heads of their queues, in their order, uncharged."""
@@ -238,6 +240,10 @@ class WorkerBroker:
         self._scripts.close()
         self.client.close()
         self._bulk.close()
+
+
+def _nothing() -> None:
+    """Unless somebody has something to do."""
 
 
 def _is_huge(task: Task) -> bool:
