@@ -19,10 +19,6 @@ class Prepared:
     function: Callable[..., Any]
 
 
-MOST_KNOWN = 1_000
-"""Functions that a process remembers having been allowed (guess)."""
-
-
 class Preparer:
     """Gets chunks ready, and remembers what this process has been initialized for."""
 
@@ -30,7 +26,6 @@ class Preparer:
         self._trust = trust
         self.classes = partial(class_of, trust=trust)
         self._owners: set[str] = set()
-        self._known: dict[str, Callable[..., Any]] = {}
 
     def prepare(self, envelope: bytes, buffers: Sequence[memoryview]) -> Prepared:
         """Raises DecodeError, FunctionNotAllowedError, FunctionNotFoundError, or what the initializer raised."""
@@ -41,13 +36,8 @@ class Preparer:
         return Prepared(chunk, function)
 
     def function(self, name: str) -> Callable[..., Any]:
-        """The function of a name that may run here.  Looked for once: that reads folders and follows links."""
-        found = self._known.get(name)
-        if found is None:
-            found = resolve(name, self._trust)
-            if len(self._known) < MOST_KNOWN:
-                self._known[name] = found
-        return found
+        """The function of a name that may run here."""
+        return resolve(name, self._trust)
 
     def check(self, owner: type) -> None:
         """Raise FunctionNotAllowedError unless methods of this class may run here."""

@@ -6,11 +6,9 @@ and `transfer` (large buffers).  They talk to the loop through its wakeup pipe o
 """
 
 import os
-import socket
 import sys
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from farpool_common.backoff import Backoff
@@ -36,6 +34,7 @@ from farpool_worker.orphans import reap_orphans
 from farpool_worker.outbox import Outbox
 from farpool_worker.poller import Poller
 from farpool_worker.pool import Pool, PoolOptions
+from farpool_worker.presence import Presence
 from farpool_worker.results import Results
 from farpool_worker.runtimes import Runtimes
 from farpool_worker.server_watch import ServerWatch
@@ -82,8 +81,9 @@ class Daemon:
         )
         self._commands = Commands(self._broker.client, self._keys, settings.name, self._broker.place)
         self._orders = Orders(self._ledger, self._pool, self._results)
+        presence = Presence(settings, self._ledger, self._claimer)
         self._lease = Lease(
-            self._lease_broker, self._ledger, settings.times, self._info, self._wakeup.ring, self._deadline
+            self._lease_broker, self._ledger, settings.times, presence.fields, self._wakeup.ring, self._deadline
         )
         self._membership = Membership(self._broker, self._lease, settings, self._stop_requests)
         self._drain = Drain(settings.drain_seconds, self._stop_requests, self._holdings())
@@ -92,7 +92,6 @@ class Daemon:
         self._maintenance = Maintenance(settings.jobs.rq)
         self._is_init = os.getpid() == 1
         self._dispatched_at = time.monotonic()
-        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
 
     def _new_broker(self) -> WorkerBroker:
         settings = self._settings
@@ -375,21 +374,6 @@ class Daemon:
             self._drain.advance(now, is_server_there=now >= self._retry_at)
         except ServerError as error:
             self._wait_out(error)
-
-    def _info(self) -> dict[str, str | int]:
-        """What `farpool info` shows of this daemon.  Called by the lease thread; reads only."""
-        busy = sum(held.stage is Stage.SENT for held in self._ledger.all())
-        return {
-            "hostname": socket.gethostname(),
-            "pid": os.getpid(),
-            "slots": self._settings.slots,
-            "busy": min(busy, self._settings.slots),
-            "queues": ",".join(self._settings.queues),
-            "reason": self._settings.slots_reason,
-            "started_at": self._started_at,
-            "accept": ",".join(self._settings.jobs.accept),
-            "state": "suspended" if self._claimer.is_suspended else "busy" if len(self._ledger) else "idle",
-        }
 
 
 def _clock(settings: WorkerSettings) -> int:
