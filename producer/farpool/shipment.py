@@ -1,6 +1,5 @@
 """One task on its way: made from calls, sent, and gone when its last outcome is here."""
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,6 +8,7 @@ from farpool.options import CallOptions
 from farpool.origin import Origin
 from farpool.pace import Pace
 from farpool_common.chunk import Chunk, Initializer, Outcome
+from farpool_common.ids import new_id
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,7 @@ class Shipment:
     )
 
     def __init__(self, route: Route, chunk: Chunk, sink: Sink, source: Source, task_id: str = "") -> None:
-        self.id = task_id or secrets.token_hex(16)
+        self.id = task_id or new_id()
         self.route, self.sink, self.source = route, sink, source
         self.chunk: Chunk | None = chunk
         self.calls = len(chunk)

@@ -1,7 +1,6 @@
 """The broker as a daemon sees it: claim, deliver, finish, release, heartbeat, recover."""
 
 import json
-import secrets
 import time
 import zlib
 from base64 import b64encode
@@ -18,6 +17,7 @@ from farpool_common.broker.payloads import Payloads
 from farpool_common.broker.sentinels import primary_of
 from farpool_common.broker.server import check_server
 from farpool_common.broker.values import Beat, Claimed, Delivery, Finish, JobEnd, Recovered, Written
+from farpool_common.ids import new_id
 from farpool_common.keys import Keys
 from farpool_common.payload import pack_parts
 from farpool_common.task import Claim, Malformed, Task, parse_task
@@ -96,7 +96,7 @@ class WorkerBroker:
             *(self.keys.prefix, self.worker, LEASE_SECONDS, MOST_CLAIM_BYTES, most, len(rung)),
             *(name for queue, task_id in rung for name in (queue, to_bytes(task_id))),
             *(len(queues), *queues),
-            *(secrets.token_hex(16) for _ in range(most + len(rung) + 1)),
+            *(new_id() for _ in range(most + len(rung) + 1)),
         ]
 
     def _claim_when_rung(self, queue: str) -> WhenRung:
