@@ -153,6 +153,18 @@ def test_running_asks_the_server(executor: Executor, worker: HandWorker, client:
     assert future.result(DEADLINE) == 4
 
 
+def test_what_was_read_leaves_nothing_behind(executor: Executor, worker: HandWorker, client: redis.Redis) -> None:
+    for number in range(3):
+        future = executor.submit(f.square, number)
+        (task,) = worker.claim()
+        worker.run(task)
+        assert future.result(DEADLINE) == number**2
+        kept = client.keys("rq:job:*")
+        assert kept == [f"rq:job:{task.id}".encode()], "the next question lets it go"
+        assert task.reply is not None
+        assert client.xlen(task.reply) == 1
+
+
 def test_cut_connections_lose_nothing(executor: Executor, worker: HandWorker, client: redis.Redis) -> None:
     futures = [executor.submit(f.square, 1)]
     for round_ in range(5):
