@@ -95,12 +95,13 @@ class Client:
             pieces.oldest = next(self._numbers)
             self._outbox.add(pieces)
 
-    def extend(self, pieces: Pieces, columns: Columns) -> None:
-        """Give a map more inputs.  Raises RuntimeError after `close`."""
+    def extend(self, pieces: Pieces, columns: Columns) -> int:
+        """Give a map more inputs; returns how many.  Raises RuntimeError after `close`."""
         with self._gate:
             self._check_open()
-            pieces.extend(columns)
+            count = pieces.extend(columns)
         self._outbox.wake()
+        return count
 
     def _check_open(self) -> None:
         if self._closing:

@@ -7,6 +7,7 @@ from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 from farpool import mapping
 from farpool.client import Client
+from farpool.feeder import BufferSize
 from farpool.future import Future
 from farpool.lane import Lane
 from farpool.mapping import ChunkSize
@@ -74,7 +75,7 @@ class Submitter:
         *iterables: Iterable[Any],
         timeout: float | None = None,
         chunksize: ChunkSize = 1,
-        buffersize: int | None = None,
+        buffersize: BufferSize = None,
     ) -> Iterator[T]:
         """Results of `fn` over the inputs, in their order; work begins at once.
 
@@ -91,7 +92,7 @@ class Submitter:
         *iterables: Iterable[Any],
         timeout: float | None = None,
         chunksize: ChunkSize = 1,
-        buffersize: int | None = None,
+        buffersize: BufferSize = None,
     ) -> Iterator[T]:
         """As `map`, with the results as they come."""
         return self._map(fn, iterables, timeout, chunksize, buffersize, in_order=False)
@@ -102,7 +103,7 @@ class Submitter:
         iterables: tuple[Iterable[Any], ...],
         timeout: float | None,
         chunksize: ChunkSize,
-        buffersize: int | None,
+        buffersize: BufferSize,
         *,
         in_order: bool,
     ) -> Iterator[Any]:

@@ -8,7 +8,9 @@ costs that call only.  Results wait at most a few milliseconds for others to tra
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 from farpool_common.calls import (
     CALL,
     IDLE,
+    MOST_UNTIMED,
     PREPARING,
     REPORTING,
     SLOW_SECONDS,
@@ -27,6 +30,7 @@ from farpool_common.calls import (
     called,
     run_some,
 )
+from farpool_common.chunk import Chunk
 from farpool_common.codec import Encoded
 from farpool_common.delivery import all_failed, deliver
 from farpool_common.errors import DecodeError
@@ -44,6 +48,10 @@ from farpool_worker.preload import preload
 from farpool_worker.reporter import Reporter
 from farpool_worker.store import Segment
 from farpool_worker.work import JobRef, Kind, Work
+
+TOGETHER_SECONDS = 0.02
+"""How long results wait for others where nobody awaits them one by one: two pieces of a map, so that a piece's
+results travel as one."""
 
 
 def main(connection: Connection) -> None:
@@ -137,18 +145,26 @@ class Child:
         if name not in self._quick:
             self._reporter.flush()
         # A second attempt reports call by call: if reading a result kills us, it is known whose it was.
-        seconds = self._manners.batch_seconds if work.attempt <= 1 else 0.0
-        with SoftLimit(prepared.function, work.limit or prepared.chunk.limit) as function:
-            self._run_calls(number, work.ranges, replace(prepared, function=function), seconds)
+        seconds = self._patience(prepared.chunk) if work.attempt <= 1 else 0.0
+        limit = work.limit or prepared.chunk.limit
+        with SoftLimit(prepared.function, limit) as function:
+            # With a limit the cursor has to say since when the running call runs, as closely as may be.
+            most_untimed = MOST_UNTIMED if limit is None else 1
+            run = partial(run_some, cursor=self._cursor, seconds=seconds, most_untimed=most_untimed)
+            self._run_calls(number, work.ranges, replace(prepared, function=function), run)
 
-    def _run_calls(self, number: int, ranges: Ranges, prepared: Prepared, seconds: float) -> None:
+    def _patience(self, chunk: Chunk) -> float:
+        """How long the results of quick calls wait for each other."""
+        return max(self._manners.batch_seconds, TOGETHER_SECONDS) if chunk.together else self._manners.batch_seconds
+
+    def _run_calls(self, number: int, ranges: Ranges, prepared: Prepared, run: Callable[..., Results]) -> None:
         function, name = called(prepared.function, prepared.chunk), prepared.chunk.function
         for start, stop in ranges:
             calls = arguments(prepared.chunk, start, stop)
             while start < stop:
                 if self._cursor[STOP]:
                     return
-                results = run_some(function, calls, start, self._cursor, seconds)
+                results = run(function, calls, start)
                 self._note_speed(name, results)
                 start = results.stop
                 self._report(number, name, results)

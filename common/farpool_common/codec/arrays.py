@@ -4,7 +4,7 @@ An array is its dtype, order, bytes and shape.  Its bytes are in the envelope, o
 a buffer beside it.  Import this module only where NumPy is wanted: it takes 100 ms.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -146,6 +146,31 @@ def read_dtype(parts: list[Any], _: Reading) -> Any:
             dtype = dtype_from_wire(wire)
             return dtype.type if is_type else dtype
     raise malformed("dtype")
+
+
+# --- columns of numbers --------------------------------------------------------------------------
+
+
+def packed_array(values: Array) -> dict[str, Any] | None:
+    """Wire form of an array of one dimension that is read number by number; None unless they are plain numbers."""
+    wire = _NUMBERS.get(values.dtype.type)
+    if wire is None or values.ndim != 1 or values.dtype.str != wire:
+        return None
+    return {"numbers": wire, "bytes": values.tobytes()}
+
+
+def packed_scalars(values: Sequence[np.generic]) -> dict[str, Any] | None:
+    """The same of scalars, which are all of one type."""
+    kind = type(values[0])
+    return packed_array(np.fromiter(values, kind, len(values))) if kind in _NUMBERS else None
+
+
+def unpacked(wire: str, data: bytes) -> Array:
+    """The numbers, read-only.  Raises DecodeError."""
+    dtype = _DTYPES.get(wire)
+    if dtype is None or len(data) % dtype.itemsize:
+        raise malformed("column of numbers")
+    return np.frombuffer(data, dtype)
 
 
 # --- advice ------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """How a map is cut while its results arrive."""
 
+from itertools import chain
+
 import functions as f
 import pytest
 
@@ -21,7 +23,9 @@ class Map:
         if seconds is not None:
             self.pace.learn(seconds, 1)
         route = Route(f.square, "functions:square", CallOptions(), None, self.pace, lambda: slots)
-        self.pieces = Pieces(route, [range(count)], None, in_order=in_order)
+        self.pieces = Pieces(route, None, in_order=in_order)
+        self.pieces.extend([range(count)])
+        self.pieces.end()
         self.sent: list[Shipment] = []
 
     def send(self) -> list[int]:
@@ -44,7 +48,7 @@ class Map:
     def results(self) -> list[int]:
         found = []
         while (piece := self.pieces.next(None)) is not None:
-            found += list(piece.results())
+            found += chain.from_iterable(piece.results())
         return found
 
 
@@ -108,7 +112,7 @@ def test_a_piece_may_arrive_in_parts_and_parts_twice() -> None:
         sink.deliver(Outcome(first, values, {}, 0.0, 1), HERE)
     piece = run.pieces.next(None)
     assert piece is not None
-    assert list(piece.results()) == [n * n for n in range(16)]
+    assert list(*piece.results()) == [n * n for n in range(16)]
 
 
 def test_waiting_ends_at_the_deadline() -> None:
