@@ -147,17 +147,18 @@ def piece_results(
     feeder = Feeder(client, pieces, reader_of(iterables), buffersize)
     feeder.feed()
     client.run(pieces)
-    return MapResults(_lists(pieces, deadline, feeder))
+    return MapResults(pieces, _lists(pieces, deadline, feeder))
 
 
 class MapResults(Iterator[Any]):
     """The results of a map, list by list: a loop over them runs at the speed of one over a list."""
 
-    def __init__(self, lists: Generator[list[Any], None, None]) -> None:
-        self._lists = lists
+    def __init__(self, pieces: Pieces, lists: Generator[list[Any], None, None]) -> None:
+        self._pieces, self._lists = pieces, lists
         self._values = chain.from_iterable(lists)
 
     def __iter__(self) -> Iterator[Any]:
+        # Written in C, so that a loop does not pass through `__next__`.  It moves the same results on.
         return self._values
 
     def __next__(self) -> Any:
@@ -166,6 +167,7 @@ class MapResults(Iterator[Any]):
     def close(self) -> None:
         """Yield no more, and cancel what has no result."""
         self._lists.close()
+        self._pieces.cancel()  # a generator that was not begun has nothing to end
 
 
 def _lists(pieces: Pieces, deadline: float | None, feeder: Feeder) -> Generator[list[Any], None, None]:
