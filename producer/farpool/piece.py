@@ -25,8 +25,8 @@ class Piece:
     def link(self, shipment: Shipment) -> None:
         """The task is about to be sent; not if it was cancelled a moment ago."""
         self._shipment = shipment
-        if self.is_complete and shipment.abandon is not None:
-            shipment.abandon(shipment)
+        if self.is_complete:
+            self._abandon()
 
     def deliver(self, outcome: Outcome, origin: Origin) -> None:
         """Keep the results of some calls, of each call the first."""
@@ -39,6 +39,8 @@ class Piece:
             if self._is_open(index):
                 self._errors[index] = error_of(failure, origin)
         self._settle(first, stop)
+        if self.is_complete:
+            self._shipment = None  # it leads here: without a circle, results are gone once they were taken
 
     def _keep(self, outcome: Outcome, first: int, stop: int) -> None:
         for start, end in self._open:
@@ -79,14 +81,22 @@ class Piece:
         if self.is_complete:
             return
         self.fail(CancelledError())
-        if self._shipment is not None and self._shipment.abandon is not None:
-            self._shipment.abandon(self._shipment)
+        self._abandon()
+
+    def _abandon(self) -> None:
+        shipment, self._shipment = self._shipment, None
+        if shipment is not None and shipment.abandon is not None:
+            shipment.abandon(shipment)
 
     def results(self) -> Iterator[list[Any]]:
-        """The values in order, as one list; after those before it, the first error is raised."""
+        """The values in order, as one list that is the caller's; after those before it, the first error is raised.
+
+        They can be taken once.
+        """
+        values, self._values = self._results(), []
         if not self._errors:
-            yield self._values
+            yield values
             return
         first = min(self._errors)
-        yield self._results()[:first]
+        yield values[:first]
         raise self._errors[first]

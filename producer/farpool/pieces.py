@@ -25,7 +25,7 @@ quick call may be wrong by as much."""
 PIECES_PER_SLOT = 3
 """Pieces on their way: one runs, one waits at the host, one is on the wire."""
 
-MOST_AHEAD = 1_000_000
+MOST_AHEAD = 300_000
 """Inputs read ahead of the results taken, where the user leaves it to us."""
 
 

@@ -1,7 +1,9 @@
 """Maps beyond what the standard library's can do."""
 
+import gc
 import threading
 import time
+import weakref
 from itertools import count, islice
 from typing import Any
 
@@ -244,6 +246,19 @@ def test_calls_run_though_nobody_takes_their_results(fake: FakeServer) -> None:
     with FakeExecutor(fake) as executor:
         executor.map(f.note, range(1000), chunksize="auto")
     assert sorted(f.SEEN) == list(range(1000))
+
+
+@pytest.mark.parametrize("buffersize", [None, "auto", 100])
+def test_results_that_were_taken_are_kept_by_nobody(executor: FakeExecutor, buffersize: Any) -> None:
+    gc.disable()  # objects in circles would stay for long: few are made here, and results are large
+    try:
+        rows = iter(np.arange(4000).reshape(2000, 2))
+        results = executor.map(f.square, rows, chunksize=10, buffersize=buffersize)
+        seen = [weakref.ref(value) for value in results]
+        assert [ref() for ref in seen if ref() is not None] == []
+        assert len(seen) == 2000
+    finally:
+        gc.enable()
 
 
 # --- arrays ---------------------------------------------------------------------------------------
