@@ -8,9 +8,7 @@ costs that call only.  Results wait at most a few milliseconds for others to tra
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -146,25 +144,24 @@ class Child:
             self._reporter.flush()
         # A second attempt reports call by call: if reading a result kills us, it is known whose it was.
         seconds = self._patience(prepared.chunk) if work.attempt <= 1 else 0.0
-        limit = work.limit or prepared.chunk.limit
-        with SoftLimit(prepared.function, limit) as function:
-            # With a limit the cursor has to say since when the running call runs, as closely as may be.
-            most_untimed = MOST_UNTIMED if limit is None else 1
-            run = partial(run_some, cursor=self._cursor, seconds=seconds, most_untimed=most_untimed)
-            self._run_calls(number, work.ranges, replace(prepared, function=function), run)
+        chunk = replace(prepared.chunk, limit=work.limit or prepared.chunk.limit)
+        with SoftLimit(prepared.function, chunk.limit) as function:
+            self._run_calls(number, work.ranges, Prepared(chunk, function), seconds)
 
     def _patience(self, chunk: Chunk) -> float:
         """How long the results of quick calls wait for each other."""
         return max(self._manners.batch_seconds, TOGETHER_SECONDS) if chunk.together else self._manners.batch_seconds
 
-    def _run_calls(self, number: int, ranges: Ranges, prepared: Prepared, run: Callable[..., Results]) -> None:
+    def _run_calls(self, number: int, ranges: Ranges, prepared: Prepared, seconds: float) -> None:
         function, name = called(prepared.function, prepared.chunk), prepared.chunk.function
+        # With a limit the cursor has to say since when the running call runs, as closely as may be.
+        most_untimed = MOST_UNTIMED if prepared.chunk.limit is None else 1
         for start, stop in ranges:
             calls = arguments(prepared.chunk, start, stop)
             while start < stop:
                 if self._cursor[STOP]:
                     return
-                results = run(function, calls, start)
+                results = run_some(function, calls, start, self._cursor, seconds, most_untimed=most_untimed)
                 self._note_speed(name, results)
                 start = results.stop
                 self._report(number, name, results)
