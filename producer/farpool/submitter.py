@@ -81,8 +81,12 @@ class Submitter:
 
         `chunksize`: "auto" measures and cuts tasks of a sensible run time (best for many inputs); a number
         is the calls in one task; 1 submits each call.  `buffersize`: read only so many inputs ahead of the
-        results taken; None reads all inputs now.  `timeout` counts from here.  The first exception is
-        raised at its place.  Closing the iterator cancels the rest.
+        results taken; "auto" as many as keep all slots busy, for inputs without end or beyond memory; None
+        reads all inputs now, and runs them though nobody takes the results.  `timeout` counts from here.  The
+        first exception is raised at its place.  Closing the iterator cancels the rest.
+
+        With a chunksize above 1, ranges and NumPy arrays travel as they are.  Rows of an array are views of it
+        until they are sent: do not change them before.
         """
         return self._map(fn, iterables, timeout, chunksize, buffersize, in_order=True)
 
