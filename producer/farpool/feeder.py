@@ -30,12 +30,13 @@ class Feeder:
 
     def feed(self) -> None:
         """Read what is missing.  Raises what the inputs raise, and RuntimeError after a shutdown."""
-        if self._buffersize == "auto":
-            self._feed_for(READ_SECONDS)
-        elif self._buffersize is None:
-            self._add(None)
-        else:
-            self._add(self._buffersize - self._ahead)
+        match self._buffersize:
+            case None:
+                self._add(None)
+            case int(buffersize):
+                self._add(buffersize - self._ahead)
+            case _:
+                self._feed_for(READ_SECONDS)
 
     def taken(self, count: int) -> None:
         """So many results were taken."""

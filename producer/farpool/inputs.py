@@ -53,18 +53,16 @@ def _is_column(iterable: Any) -> bool:
     return iterable.ndim > 0 and not iterable.dtype.hasobject
 
 
-def _column(values: Any) -> Sequence[Any]:
+def _column(values: Any) -> Any:
     """A slice, safe from what is done to the whole later; but rows of arrays are views, as everywhere, and what
     is in a file stays there until it is sent."""
     if not _is_column(values):
         return list(values)
-    is_copied = type(values) is not range and values.ndim == 1 and not _is_mapped(values)
-    found: Sequence[Any] = values.copy() if is_copied else values
-    return found
+    return values.copy() if _is_copied(values) else values
 
 
-def _is_mapped(array: Any) -> bool:
-    return type(array) is sys.modules["numpy"].memmap
+def _is_copied(column: Any) -> bool:
+    return type(column) is not range and type(column) is not sys.modules["numpy"].memmap and column.ndim == 1
 
 
 class Inputs:

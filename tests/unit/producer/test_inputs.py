@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,15 @@ def test_an_array_that_changes_after_the_call_changes_nothing() -> None:
     (column,) = reader_of([array])(None)
     array[:] = -1
     assert list(column) == [0, 1, 2]
+
+
+def test_an_array_in_a_file_is_read_piece_by_piece(tmp_path: Path) -> None:
+    array = np.memmap(tmp_path / "numbers", "f8", "w+", shape=10)
+    array[:] = np.arange(10.0)
+    (column,) = reader_of([array])(None)
+    assert type(column) is np.memmap
+    assert [type(value) for value in column] == [np.float64] * 10
+    assert list(column) == list(range(10))
 
 
 def test_arrays_without_dimensions_cannot_be_iterated_over() -> None:
