@@ -62,7 +62,7 @@ def _column(values: Any) -> Any:
 
 
 def _is_copied(column: Any) -> bool:
-    return type(column) is not range and type(column) is not sys.modules["numpy"].memmap and column.ndim == 1
+    return getattr(column, "ndim", 0) == 1 and type(column) is not sys.modules["numpy"].memmap
 
 
 class Inputs:
