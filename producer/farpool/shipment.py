@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from farpool.future import ReadWhile
 from farpool.options import CallOptions
 from farpool.origin import Origin
 from farpool.pace import Pace
@@ -71,9 +72,6 @@ class Source(Protocol):
 
     def cancel(self) -> None:
         """Cancel what was not taken."""
-
-
-ReadWhile = Callable[[Callable[[], bool], float | None], float | None]
 
 
 def _nobody_listens() -> None:

@@ -4,8 +4,9 @@ import threading
 from collections.abc import Iterable, Sequence
 from time import monotonic
 
+from farpool.future import ReadWhile
 from farpool.outbox import Outbox
-from farpool.shipment import ReadWhile, Shipment
+from farpool.shipment import Shipment
 from farpool_common.broker import ProducerBroker
 from farpool_common.errors import FarpoolError
 
