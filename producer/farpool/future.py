@@ -10,9 +10,6 @@ from farpool.origin import Origin
 T = TypeVar("T")
 
 
-ReadWhile = Callable[[Callable[[], bool], float | None], float | None]
-
-
 class Ticket(Protocol):
     """What a future knows of the task that carries its call."""
 
@@ -25,11 +22,12 @@ class Ticket(Protocol):
         """Whether a worker has taken the task."""
         ...
 
-    be_watched: Callable[[], None]
-    """Called when somebody wants to be told of the outcome."""
+    def be_watched(self) -> None:
+        """Somebody wants to be told of the outcome."""
 
-    read_while: ReadWhile
-    """Reads outcomes in this thread while one is wanted; returns what is left of the timeout."""
+    def read_while(self, is_wanted: Callable[[], bool], timeout: float | None) -> float | None:
+        """Read outcomes in this thread while one is wanted; what is left of the timeout."""
+        ...
 
 
 class Future(LightFuture[T]):

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from farpool.future import ReadWhile
 from farpool.options import CallOptions
 from farpool.origin import Origin
 from farpool.pace import Pace
@@ -74,12 +73,15 @@ class Source(Protocol):
         """Cancel what was not taken."""
 
 
-def _nobody_listens() -> None:
-    """Before it is sent."""
+class Reading(Protocol):
+    """How outcomes are read, once the task is on its way."""
 
+    def be_watched(self) -> None:
+        """Have our own thread read."""
 
-def _nobody_reads(_: Callable[[], bool], timeout: float | None) -> float | None:
-    return timeout
+    def read_while(self, is_wanted: Callable[[], bool], timeout: float | None) -> float | None:
+        """Read in this thread while an outcome is wanted; what is left of the timeout."""
+        ...
 
 
 class Shipment:
@@ -89,7 +91,6 @@ class Shipment:
         "abandon",
         "ask",
         "asked_at",
-        "be_watched",
         "calls",
         "chunk",
         "delivered",
@@ -97,7 +98,7 @@ class Shipment:
         "id",
         "is_ended",
         "looked_at",
-        "read_while",
+        "reading",
         "route",
         "sent_at",
         "sink",
@@ -118,8 +119,7 @@ class Shipment:
         self.is_ended = False  # so the server said, though no word of it had come
         self.sent_at: float | None = None  # when the server had it
         self.looked_at = self.asked_at = 0.0
-        self.be_watched: Callable[[], None] = _nobody_listens
-        self.read_while: ReadWhile = _nobody_reads
+        self.reading: Reading | None = None
         self.abandon: Callable[[Shipment], None] | None = None
         self.ask: Callable[[Shipment], None] | None = None
 
@@ -128,6 +128,15 @@ class Shipment:
         self.dropped.add(index)
         if len(self.dropped) + self.delivered >= self.calls and self.abandon is not None:
             self.abandon(self)
+
+    def be_watched(self) -> None:
+        """Somebody wants to be told of an outcome."""
+        if self.reading is not None:
+            self.reading.be_watched()
+
+    def read_while(self, is_wanted: Callable[[], bool], timeout: float | None) -> float | None:
+        """Read outcomes in this thread while one is wanted; what is left of the timeout."""
+        return timeout if self.reading is None else self.reading.read_while(is_wanted, timeout)
 
     def is_started(self) -> bool:
         """Whether a worker has taken the task, as far as the server says."""
