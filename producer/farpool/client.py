@@ -60,7 +60,7 @@ class Client:
         self._sender = Sender(broker, inbox, self._outbox, self._shipments, limits)
         watch = Watch(broker, self._shipments, settings.place)
         self._listener = Listener(broker, inbox, self._outbox, self._shipments, watch, self._after_outcomes)
-        self._shipments.read_while = self._listener.read_while
+        self._shipments.reading = self._listener
 
     def route(self, function: Callable[..., Any], name: str, options: CallOptions) -> Route:
         """What all calls of this function under these options share."""

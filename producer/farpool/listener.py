@@ -73,6 +73,10 @@ class Listener:
                 self._shipments.be_watched()
         return None if deadline is None else max(0.0, deadline - monotonic())
 
+    def be_watched(self) -> None:
+        """Have our own thread read, should nobody do so yet."""
+        self._shipments.be_watched()
+
     def run(self, is_over: Callable[[], bool]) -> None:
         """The thread: receive until `is_over`."""
         while not is_over():
