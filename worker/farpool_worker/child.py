@@ -45,6 +45,7 @@ from farpool_worker.memory import IDLE_SECONDS, give_back
 from farpool_worker.preload import preload
 from farpool_worker.reporter import Reporter
 from farpool_worker.store import Segment
+from farpool_worker.warm import WarmMemory
 from farpool_worker.work import JobRef, Kind, Work
 
 TOGETHER_SECONDS = 0.02
@@ -89,6 +90,7 @@ class Child:
         self._channel, self._cursor, self._manners = channel, cursor, manners
         self._reporter = Reporter(channel, manners.batch_seconds)
         self._preparer = Preparer(trust)
+        self._warm = WarmMemory()
         self._quick: set[str] = set()  # functions whose calls took less than SLOW_SECONDS on average
         self._jobs = Jobs(manners.jobs, self._preparer, self._reporter, self._enter, manners.most_bytes)
 
@@ -97,9 +99,14 @@ class Child:
         goes_on = True
         while goes_on:
             if self._channel.is_quiet(IDLE_SECONDS):
-                give_back()
+                self._give_back()
             # No local name here holds a message: its arguments are freed with the work.
             goes_on = self._obey(self._channel.next_message())
+
+    def _give_back(self) -> None:
+        self._warm.trim()
+        self._channel.unmap_idle()
+        give_back()
 
     def _obey(self, message: Message) -> bool:
         match message.fields:
@@ -179,7 +186,7 @@ class Child:
 
         def send(part: Results, encoded: Encoded) -> None:
             fields = ["progress", number, part.first, part.stop, len(part.failures), part.seconds]
-            self._reporter.add([*fields, encoded.envelope], Segment.holding(encoded.buffers))
+            self._reporter.add([*fields, encoded.envelope], self._warm.holding(encoded.buffers))
 
         deliver(results, name, self._manners.most_bytes, send)
 

@@ -316,7 +316,7 @@ class Daemon:
         waiting = len(self._ledger.in_stage(Stage.READY, Stage.FETCHING))
         room = len(self._pool.idle())
         if self._stuck_in(time.monotonic()) != 0.0:
-            room += ahead(self._results.task_seconds, self._settings.slots)
+            room += ahead(self._results.task_seconds, self._settings.slots, self._results.task_bytes)
         return max(0, min(room - waiting, self._allowance()))
 
     def _allowance(self) -> int:

@@ -22,6 +22,14 @@ MOST_IN_BATCH = 64
 MOST_AHEAD = 64
 """Tasks claimed ahead per slot, at most: what is claimed here cannot run elsewhere (guess)."""
 
+LARGE_BYTES = 1024 * 1024
+LONGEST_AHEAD_SECONDS = STUCK_SECONDS / 2
+"""Arguments of so many bytes are fetched ahead where tasks take no longer than this: another host that is idle
+waits no longer for the task, and it is not given back unused, for a slot is heard of in time (guess)."""
+
+MOST_AHEAD_BYTES = 64 * 1024 * 1024
+"""Large arguments that wait ahead of one slot, beyond those of one task (guess)."""
+
 RQ_PATIENCE_SECONDS = 60.0
 """RQ's own worker kills a job so long after its time was up."""
 
@@ -61,14 +69,18 @@ def expected_seconds(held: Held, runtimes: Runtimes) -> float | None:
     return mean * count(held.remaining)
 
 
-def ahead(task_seconds: float | None, slots: int) -> int:
-    """How many tasks to claim beyond the idle slots, from the mean run time of a task.
+def ahead(task_seconds: float | None, slots: int, argument_bytes: float = 0.0) -> int:
+    """How many tasks to claim beyond the idle slots, from the mean run time and the mean large arguments of a task.
 
-    Tasks of unknown or noticeable length are not claimed ahead: another host may be idle.
+    Tasks of unknown or noticeable length are not claimed ahead: another host may be idle.  But where arguments
+    take long to fetch, those of the next task are fetched while this one runs.
     """
-    if task_seconds is None or task_seconds > 2 * BATCH_SECONDS:
+    if task_seconds is None or task_seconds > LONGEST_AHEAD_SECONDS:
         return 0
-    return slots * max(1, min(MOST_AHEAD, int(2 * BATCH_SECONDS / max(task_seconds, 1e-6))))
+    if task_seconds > 2 * BATCH_SECONDS:
+        return slots if argument_bytes >= LARGE_BYTES else 0
+    most = MOST_AHEAD if argument_bytes < 1 else max(1, min(MOST_AHEAD, int(MOST_AHEAD_BYTES / argument_bytes)))
+    return slots * max(1, min(most, int(2 * BATCH_SECONDS / max(task_seconds, 1e-6))))
 
 
 def work_of(held: Held) -> Work:

@@ -53,4 +53,4 @@ class Intake:
             error = WorkerLostError(f"its worker was lost {task.abandons} times; it may kill what runs it")
             self._results.fail_rest(held, error)
         elif held.stage is Stage.FETCHING:
-            self._transfer.order(Fetch(held))
+            self._results.moved(self._transfer.order(Fetch(held)))

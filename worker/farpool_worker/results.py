@@ -37,6 +37,7 @@ class Results:
         self._runtimes = runtimes
         self.failed_calls = 0
         self.task_seconds: float | None = None
+        self.task_bytes = 0.0
         self.is_handing_back = False
         self.is_silent = False
         """While set, processes that end were killed because the daemon's lease ran out."""
@@ -65,9 +66,11 @@ class Results:
             case _:
                 assert_never(event)
 
-    def moved(self, moved: Moved) -> None:
-        """Take in what the transfer thread has moved."""
+    def moved(self, moved: Moved | None) -> None:
+        """Take in what was moved; None: it is not there yet."""
         match moved:
+            case None:
+                return
             case Fetched(held, segments, error):
                 self._fetched(held, segments, error)
             case Stored(outcomes, parts, error):
@@ -123,11 +126,12 @@ class Results:
         outcomes = Outcomes(held.task, event.envelope, span, not held.remaining, held.seconds)
         self._post(held.task, outcomes, event.segments)
         if not held.remaining:
-            self._note_task(held.seconds)
+            self._note_task(held.task, held.seconds)
 
-    def _note_task(self, seconds: float) -> None:
+    def _note_task(self, task: Task, seconds: float) -> None:
         mean = self.task_seconds
         self.task_seconds = seconds if mean is None else 0.8 * mean + 0.2 * seconds
+        self.task_bytes = 0.8 * self.task_bytes + 0.2 * sum(part.nbytes for part in task.parts)
 
     def _post(self, task: Task, outcomes: Outcomes, segments: Sequence[Segment]) -> None:
         """Queue outcomes; large values go to Redis first, by the transfer thread."""
@@ -135,7 +139,7 @@ class Results:
             outcomes.parts = None
             buffers = [segment.view for segment in segments]
             owner = f"{task.id}-{task.execution}-{outcomes.span[0]}"
-            self._transfer.order(Store(outcomes, owner, buffers, segments))
+            self.moved(self._transfer.order(Store(outcomes, owner, buffers, segments)))
         self._outbox.add(outcomes)
 
     def _returned(self, event: Returned) -> None:
@@ -148,7 +152,7 @@ class Results:
         held = self._ledger.get(work_id)
         if held is not None:  # neither maintenance nor taken away from us meanwhile
             self._runtimes.note(held.task.label, 1, seconds)
-            self._note_task(seconds)
+            self._note_task(held.task, seconds)
             self.failed_calls += has_failed
 
     def _fetched(self, held: Held, segments: Sequence[Segment], error: FarpoolError | None) -> None:

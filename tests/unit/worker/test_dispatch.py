@@ -57,3 +57,19 @@ def test_a_call_that_lost_its_process_runs_alone():
 @pytest.mark.parametrize(("seconds", "expected"), [(None, 0), (1.0, 0), (0.005, 4), (0.000001, 128)])
 def test_only_short_tasks_are_claimed_ahead(seconds, expected):
     assert ahead(seconds, slots=2) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "megabytes", "expected"),
+    [
+        (None, 64, 0),
+        (1.0, 64, 0),  # another host may be idle, and would wait for it
+        (0.05, 64, 2),  # one for each slot, fetched while the last one runs
+        (0.05, 0.1, 0),
+        (0.000001, 64, 2),
+        (0.000001, 1, 2 * 67),
+    ],
+)
+def test_large_arguments_are_claimed_ahead_for_tasks_of_medium_length_and_in_bounds(seconds, megabytes, expected):
+    found = ahead(seconds, slots=2, argument_bytes=megabytes * 1e6)
+    assert found == min(expected, 128)
