@@ -137,6 +137,7 @@ class Client:
     def _finish(self) -> None:
         """Leave nothing on the server, and end the listener: closing the broker ends its read."""
         with suppress(FarpoolError):  # the stream expires by itself
+            self._inbox.tidy()
             self._inbox.drop()
         self._is_finished = True  # from here on the listener may close the broker as well
         self._broker.close()

@@ -86,6 +86,7 @@ class Listener:
                     while len(self._shipments) and not is_over():
                         self._turn(BLOCK_MS)
                         self.backoff.reset()
+                    self._inbox.tidy()
             except WAITED_OUT as error:
                 self._wait(error, is_over)
             except Exception:  # a bug: say so, and go on for the sake of all other calls
@@ -102,6 +103,7 @@ class Listener:
         """Until somebody wants us to read; while no task is on its way, the server is left alone."""
         self._shipments.present.wait(LINGER_SECONDS)
         self._shipments.present.clear()
+        self._broker.trim()
 
     def _wait(self, error: Exception | None, is_over: Callable[[], bool]) -> None:
         if is_over():
@@ -160,7 +162,7 @@ class Listener:
         else:
             if end.traceback is not None:
                 shipment.trouble = RemoteError("rq", f"an RQ worker failed task {shipment.id}", end.traceback)
-            self._forget(end.parts)
+            self._forget(end.parts, at_once=True)  # a question may be on its way, and take nothing along
         self._end(shipment)
         self._outbox.wake()
         return True
@@ -206,11 +208,11 @@ class Listener:
             shipment.sink.fail(shipment.trouble or _incomplete_error(shipment))
         self._shipments.land(shipment)
 
-    def _forget(self, parts: Sequence[Part]) -> None:
-        if not parts:
-            return
+    def _forget(self, parts: Sequence[Part], *, at_once: bool = False) -> None:
         try:
-            self._broker.forget(parts)
+            self._inbox.note_taken(parts)
+            if at_once:
+                self._inbox.tidy()
         except FarpoolError as error:  # they expire by themselves
             logger.debug("buffers were not removed: %s", error)
 
