@@ -18,7 +18,7 @@ LEAST_BYTES = 4 * 1024 * 1024
 MOST_FREE_BYTES = 256 * 1024 * 1024
 """Memory that waits for its next use, at most (guess)."""
 
-IDLE_SECONDS = 2.0
+IDLE_SECONDS = 10.0
 """After so long without use it goes back to the system (guess)."""
 
 _LARGE_PAGE = 2 * 1024 * 1024

@@ -36,6 +36,7 @@ from farpool_common.limit import SoftLimit
 from farpool_common.preparing import Prepared, Preparer
 from farpool_common.task import Ranges
 from farpool_common.trust import Trust, enable
+from farpool_worker import warm
 from farpool_worker.channel import Channel, Message, framed
 from farpool_worker.isolation import isolate
 from farpool_worker.job_data import chunk_of
@@ -99,14 +100,15 @@ class Child:
         goes_on = True
         while goes_on:
             if self._channel.is_quiet(IDLE_SECONDS):
-                self._give_back()
+                give_back()
+                if self._channel.is_quiet(warm.IDLE_SECONDS - IDLE_SECONDS):
+                    self._give_back_shared()
             # No local name here holds a message: its arguments are freed with the work.
             goes_on = self._obey(self._channel.next_message())
 
-    def _give_back(self) -> None:
+    def _give_back_shared(self) -> None:
         self._warm.trim()
         self._channel.unmap_idle()
-        give_back()
 
     def _obey(self, message: Message) -> bool:
         match message.fields:

@@ -15,7 +15,7 @@ MOST_BYTES = 256 * 1024 * 1024
 MOST_FILES = 32
 """What is kept for the next time, at most (guess)."""
 
-IDLE_SECONDS = 2.0
+IDLE_SECONDS = 10.0
 """Memory that nobody has used for so long goes back to the system (guess)."""
 
 _MOST_WASTE = 2
