@@ -1,7 +1,13 @@
-"""`python -m bench [w1 w2 ...]`: all workloads, or those named."""
+"""The command line: all workloads, or those named, each with its rounds and peers."""
 
+import argparse
 import importlib
+import inspect
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.conditions import CONDITIONS, RESULTS
 
 WORKLOADS = {
     "w1": "bench.w1_submits",
@@ -13,6 +19,27 @@ WORKLOADS = {
     "rq": "bench.rq_jobs",
 }
 
+
+def main(words: Sequence[str]) -> int:
+    """Run what was chosen, one after the other."""
+    options = _parser().parse_args(words)
+    CONDITIONS.appendonly, CONDITIONS.results = options.appendonly, options.results
+    for name in options.workloads or WORKLOADS:
+        run = importlib.import_module(WORKLOADS[name]).main
+        wanted = {"rounds": options.rounds, "peers": tuple(filter(None, options.peers.split(",")))}
+        run(**{word: wanted[word] for word in inspect.signature(run).parameters})
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=importlib.import_module("bench").__doc__)
+    parser.add_argument("workloads", nargs="*", choices=[*WORKLOADS, []], help="all unless some are named")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each contender runs")
+    parser.add_argument("--peers", default="", help="others to alternate with, such as huey,dramatiq")
+    parser.add_argument("--appendonly", action="store_true", help="servers write an append-only file")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where results are kept")
+    return parser
+
+
 if __name__ == "__main__":
-    for name in sys.argv[1:] or WORKLOADS:
-        importlib.import_module(WORKLOADS[name]).main()
+    sys.exit(main(sys.argv[1:]))
