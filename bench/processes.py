@@ -1,6 +1,6 @@
 """CPU seconds of processes by their role."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection
 
 import psutil
@@ -16,13 +16,13 @@ ROLES = (
 """Words in a command line that tell what a process is; the first that fits counts."""
 
 
-def cpu_seconds(roots: Collection[int] | None = None) -> Counter[str]:
+def cpu_seconds(roots: Collection[int] | None = None) -> defaultdict[str, float]:
     """User and system time so far by role, of these processes and all below them; by default of this process,
     whose role is the client's.
 
     What ended processes have used counts for the process that waited for them.
     """
-    found = Counter[str]()
+    found = defaultdict[str, float](float)
     me = psutil.Process()
     for root in [me] if roots is None else map(psutil.Process, roots):
         for process in (root, *root.children(recursive=True)):
