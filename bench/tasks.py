@@ -1,5 +1,8 @@
 """Functions that benchmarks send to workers."""
 
+import os
+import time
+
 import numpy as np
 
 
@@ -28,3 +31,9 @@ def maybe_fails(number: int) -> int:
     if number % 10 == 0:
         raise ValueError(f"number {number} is one of ten")
     return number
+
+
+def slow_pid(_: object = None) -> int:
+    """Which process it runs in, taking long enough that others get their turn."""
+    time.sleep(0.02)
+    return os.getpid()

@@ -5,6 +5,8 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 
 from bench.hosts import executor, url_of
 from bench.measure import Run, alternated, measured, report
+from bench.peers.contender import about
+from bench.peers.contender import contenders as peer_contenders
 from bench.tasks import nothing
 
 TASKS = 100_000
@@ -17,8 +19,9 @@ def main(rounds: int = 5, peers: Sequence[str] = ()) -> None:
         contenders = {BASELINE: lambda: submits(pool), "farpool": lambda: submits(ours, url_of(ours))}
         for contender in contenders.values():
             contender()
+        contenders |= peer_contenders(peers, "w1")
         runs = alternated(contenders, rounds)
-    report(f"W1 {TASKS:,} submits", runs, TASKS, "task", BASELINE)
+    report(f"W1 {TASKS:,} submits", runs, TASKS, "task", BASELINE, peers=about(peers))
 
 
 def submits(pool: Executor, url: str | None = None) -> Run:

@@ -6,6 +6,8 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 
 from bench.hosts import executor, url_of
 from bench.measure import Run, alternated, measured, report, timed
+from bench.peers.contender import about
+from bench.peers.contender import contenders as peer_contenders
 from bench.tasks import nothing
 
 TASKS = 2_000
@@ -18,8 +20,9 @@ def main(rounds: int = 5, peers: Sequence[str] = ()) -> None:
         contenders = {BASELINE: lambda: round_trips(pool), "farpool": lambda: round_trips(ours, url_of(ours))}
         for contender in contenders.values():
             contender()
+        contenders |= peer_contenders(peers, "w2")
         runs = alternated(contenders, rounds)
-    report("W2 one task at a time", runs, TASKS, "task", BASELINE)
+    report("W2 one task at a time", runs, TASKS, "task", BASELINE, peers=about(peers))
 
 
 def round_trips(pool: Executor, url: str | None = None) -> Run:

@@ -1,9 +1,14 @@
-"""`python -m bench.peers install [NAME ...]` makes the environments; without words it tells what there is."""
+"""`python -m bench.peers install [NAME ...]` makes the environments, `try NAME ...` runs each workload once.
+
+Without words it tells what there is.
+"""
 
 import sys
 from collections.abc import Sequence
 
 from bench.environments import install, is_installed
+from bench.peers.contender import contenders
+from bench.peers.orders import ORDERS
 from bench.peers.systems import PEERS
 
 
@@ -13,10 +18,25 @@ def main(words: Sequence[str]) -> int:
         for name in words[1:] or PEERS:
             install(PEERS[name])
         return 0
+    if words[:1] == ["try"]:
+        for name in words[1:]:
+            _try(name)
+        return 0
     for peer in PEERS.values():
         state = "" if is_installed(peer) else f"  (python -m bench.peers install {peer.name})"
         print(f"{peer.name:10} {peer.title}{state}")
     return 0 if not words else 2
+
+
+def _try(name: str) -> None:
+    for report in ORDERS:
+        (contender,) = contenders([name], report).values()
+        found = contender()
+        used = sum(found.cpu.values()) / found.amount * 1e6
+        commands = found.traffic.get("commands", 0) / found.amount
+        figures = "".join(f"  {figure} {value:.2f}" for figure, value in found.figures.items())
+        rate = found.amount / found.seconds
+        print(f"{name:9} {report:8} {rate:12,.0f}/s  CPU {used:8.1f} µs  {commands:6.2f} commands{figures}", flush=True)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ class Peer(Environment):
     items_speed: int = 0
     """The same for a map's items where they travel in chunks."""
 
+    is_slow_with_arrays: bool = False
+    """It gets a fifth of them."""
+
     module: str = ""
     uses_server: bool = True
 
@@ -92,6 +95,7 @@ PEERS = {
             settings="two SimpleWorkers (no fork per job), `enqueue_many` of 1,000, `Job.latest_result` with a "
             "blocking wait, pickle",
             speed=1_200,
+            is_slow_with_arrays=True,
             environment="rq",
             requirements=("rq==3.0.0", "redis==8.1.0", HIREDIS, NUMPY),
             packages=("rq", "redis", "hiredis", "numpy"),
@@ -103,6 +107,7 @@ PEERS = {
             "W4), no gossip, mingle, heartbeat and events; map by `chunks` of an eighth",
             speed=1_450,
             items_speed=160_000,
+            is_slow_with_arrays=True,
             environment="celery",
             requirements=("celery[redis]==5.7.0", HIREDIS, NUMPY),
             packages=("celery", "kombu", "redis", "hiredis", "numpy"),
@@ -134,6 +139,7 @@ PEERS = {
             settings="`streaq run -w 2`, uvloop, concurrency and prefetch 32 (1 for W4), `enqueue_many` of 1,000; "
             "results by MGET of 500 every 20 ms, in W2, W4 and W5 by GET every 0.5 ms (its own wait takes 100 ms)",
             speed=3_400,
+            is_slow_with_arrays=True,
             environment="streaq",
             requirements=("streaq==7.2.0", UVLOOP, NUMPY),
             packages=("streaq", "coredis", "uvloop", "numpy"),
