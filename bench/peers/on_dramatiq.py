@@ -13,13 +13,15 @@ from bench.peers.common import ARRAYS, CPU_BOUND, MANY_SMALL, TASKS, URL, script
 
 THREADS = "1" if CPU_BOUND else "8"
 WAIT_MS = 120_000
+PATIENT_URL = f"{URL}?socket_timeout=120"
+"""redis-py gives up on an answer after 5 s by itself, and the wait for a result is a blocking command."""
 
 if MANY_SMALL:
     os.environ["dramatiq_queue_prefetch"] = "1000"  # noqa: SIM112 (spelled so by Dramatiq)
 if ARRAYS:
     dramatiq.set_encoder(dramatiq.PickleEncoder())
-broker = RedisBroker(url=URL)
-broker.add_middleware(Results(backend=RedisBackend(url=URL), store_results=True))
+broker = RedisBroker(url=PATIENT_URL)
+broker.add_middleware(Results(backend=RedisBackend(url=PATIENT_URL), store_results=True))
 dramatiq.set_broker(broker)
 actors = {name: dramatiq.actor(function, max_retries=0) for name, function in TASKS.items()}
 WORKERS = [script("dramatiq", "bench.peers.on_dramatiq", "-p", "2", "-t", THREADS)]
