@@ -19,13 +19,14 @@ check: $(VENV)/dev.stamp
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-# Every workload against the standard library's pools; with PEERS=huey,loky also against others, which
-# `python -m bench.peers install huey loky` installs before.  Then the page that is made of it.
+# Every workload against the standard library's pools and the named PEERS (`python -m bench.peers install` makes
+# their environments), then the page that is made of it.
 PEERS ?=
 BENCH_ROUNDS ?= 5
+KEPT := --results bench/results/performance
 bench: $(VENV)/dev.stamp
-	$(BIN)/python -m bench --rounds $(BENCH_ROUNDS) --peers "$(PEERS)"
-	$(BIN)/python -m bench --rounds $(BENCH_ROUNDS) --appendonly w1 w2 w3 w5
+	$(BIN)/python -m bench --rounds $(BENCH_ROUNDS) --peers "$(PEERS)" $(KEPT)
+	$(BIN)/python -m bench --rounds $(BENCH_ROUNDS) --appendonly $(KEPT) w1 w2 w3 w5
 	$(BIN)/python -m bench.table
 
 # CPU per task against budgets: a minute on an idle machine.

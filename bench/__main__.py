@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.conditions import CONDITIONS, RESULTS
+from bench.peers.contender import check
 
 WORKLOADS = {
     "w1": "bench.w1_submits",
@@ -24,9 +25,10 @@ def main(words: Sequence[str]) -> int:
     """Run what was chosen, one after the other."""
     options = _parser().parse_args(words)
     CONDITIONS.appendonly, CONDITIONS.results = options.appendonly, options.results
+    wanted = {"rounds": options.rounds, "peers": tuple(filter(None, options.peers.split(",")))}
+    check(wanted["peers"])
     for name in options.workloads or WORKLOADS:
         run = importlib.import_module(WORKLOADS[name]).main
-        wanted = {"rounds": options.rounds, "peers": tuple(filter(None, options.peers.split(",")))}
         run(**{word: wanted[word] for word in inspect.signature(run).parameters})
     return 0
 

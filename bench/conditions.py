@@ -5,7 +5,10 @@ from pathlib import Path
 
 import redis
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "results" / "latest"
+"""Of whatever was run last; what docs/performance.md is made of lies beside it and is kept in git."""
+
+KEPT = RESULTS.parent / "performance"
 
 
 @dataclass

@@ -1,15 +1,19 @@
-"""`python -m bench.peers install [NAME ...]` makes the environments, `try NAME ...` runs each workload once.
+"""`python -m bench.peers install [NAME ...]` makes the environments, `try NAME ...` runs a little of each workload.
 
 Without words it tells what there is.
 """
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bench.environments import install, is_installed
-from bench.peers.contender import contenders
-from bench.peers.orders import ORDERS
+from bench.peers.contender import check, run
+from bench.peers.orders import ORDERS, Order
 from bench.peers.systems import PEERS
+
+TRIAL_PART = 20
+"""A trial is so much smaller than a run."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -19,6 +23,7 @@ def main(words: Sequence[str]) -> int:
             install(PEERS[name])
         return 0
     if words[:1] == ["try"]:
+        check(words[1:])
         for name in words[1:]:
             _try(name)
         return 0
@@ -29,14 +34,18 @@ def main(words: Sequence[str]) -> int:
 
 
 def _try(name: str) -> None:
-    for report in ORDERS:
-        (contender,) = contenders([name], report).values()
-        found = contender()
+    for report, order in ORDERS.items():
+        found = run(PEERS[name], _part(order(PEERS[name])))
         used = sum(found.cpu.values()) / found.amount * 1e6
         commands = found.traffic.get("commands", 0) / found.amount
         figures = "".join(f"  {figure} {value:.2f}" for figure, value in found.figures.items())
         rate = found.amount / found.seconds
         print(f"{name:9} {report:8} {rate:12,.0f}/s  CPU {used:8.1f} µs  {commands:6.2f} commands{figures}", flush=True)
+
+
+def _part(order: Order) -> Order:
+    amount = max(1, order.amount // TRIAL_PART)
+    return replace(order, amount=amount, counted=max(1, round(order.counted * amount / order.amount)))
 
 
 if __name__ == "__main__":

@@ -24,13 +24,17 @@ WARM_PART = 10
 """The run is done with a tenth of its amount first."""
 
 
-def contenders(names: Sequence[str], report: str) -> dict[str, Callable[[], Run]]:
-    """By title, for one of the reports in `ORDERS`.  Raises SystemExit for a name that is unknown or not installed."""
+def check(names: Sequence[str]) -> None:
+    """Raises SystemExit for a name that is unknown or not installed."""
     for name in names:
         if name not in PEERS:
             raise SystemExit(f"there is no peer {name}; there are {', '.join(PEERS)}")
         if not is_installed(PEERS[name]):
             raise SystemExit(f"{name} is not installed: python -m bench.peers install {name}")
+
+
+def contenders(names: Sequence[str], report: str) -> dict[str, Callable[[], Run]]:
+    """By title, for one of the reports in `ORDERS`."""
     return {PEERS[name].title: partial(run, PEERS[name], ORDERS[report](PEERS[name])) for name in names}
 
 
