@@ -10,15 +10,9 @@ from pathlib import Path
 from bench.conditions import CONDITIONS, RESULTS
 from bench.peers.contender import check
 
-WORKLOADS = {
-    "w1": "bench.w1_submits",
-    "w2": "bench.w2_latency",
-    "w3": "bench.w3_map",
-    "w4": "bench.w4_numpy",
-    "w5": "bench.w5_arrays",
-    "w6": "bench.w6_backlog",
-    "rq": "bench.rq_jobs",
-}
+_FILES = sorted(Path(__file__).parent.glob("w*_*.py"))
+WORKLOADS = {file.stem.partition("_")[0]: f"bench.{file.stem}" for file in _FILES} | {"rq": "bench.rq_jobs"}
+"""By the first word of their file's name."""
 
 
 def main(words: Sequence[str]) -> int:

@@ -18,8 +18,8 @@ CHECK_SECONDS = 0.02 if MANY_SMALL else 0.001
 
 uvloop.install()
 results = RedisAsyncResultBackend(redis_url=URL, max_connection_pool_size=CONNECTIONS)
-broker = ListQueueBroker(url=URL, max_connection_pool_size=CONNECTIONS, result_backend=results)
-broker = broker.with_serializer(ORJSONSerializer())
+queue = ListQueueBroker(url=URL, max_connection_pool_size=CONNECTIONS)
+broker = queue.with_result_backend(results).with_serializer(ORJSONSerializer())
 SETTINGS = ("--max-async-tasks", "1" if CPU_BOUND else "100", "--no-parse", "--log-level", "ERROR")
 WORKERS = [module("taskiq", "worker", "bench.peers.on_taskiq:broker", "-w", "2", *SETTINGS)]
 
