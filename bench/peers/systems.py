@@ -86,7 +86,7 @@ PEERS = {
             "it aborts what was just claimed",
             speed=5_000,
             environment="saq",
-            requirements=("saq[redis]==0.26.4", HIREDIS, UVLOOP, NUMPY),
+            requirements=("saq[redis]==0.26.4", "typing-extensions", HIREDIS, UVLOOP, NUMPY),
             packages=("saq", "redis", "hiredis", "uvloop", "numpy"),
         ),
         Peer(
