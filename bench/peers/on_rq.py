@@ -10,6 +10,9 @@ from rq.job import Job
 from bench.peers.common import TASKS, URL, module
 
 AT_ONCE, WAIT_SECONDS = 1_000, 120
+PATIENCE_SECONDS = WAIT_SECONDS + 10
+"""redis-py gives up on an answer after 5 s by itself, and the wait for a result is a blocking command."""
+
 WORKER = module("rq.cli", "worker", "-w", "rq.SimpleWorker", "-q", "-u", URL)
 WORKERS = [WORKER, WORKER]
 
@@ -18,7 +21,7 @@ class Peer:
     """Jobs are enqueued by the thousand; each result is a stream that is waited for."""
 
     def __init__(self) -> None:
-        self.redis = redis.Redis.from_url(URL)
+        self.redis = redis.Redis.from_url(URL, socket_timeout=PATIENCE_SECONDS)
         self.queue = Queue(connection=self.redis)
 
     def call(self, name: str, value: Any) -> Any:
