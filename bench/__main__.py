@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import inspect
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,4 +39,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    # Ended from outside, it ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main(sys.argv[1:]))

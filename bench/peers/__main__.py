@@ -3,6 +3,7 @@
 Without words it tells what there is.
 """
 
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -49,4 +50,6 @@ def _part(order: Order) -> Order:
 
 
 if __name__ == "__main__":
+    # Ended from outside, it ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main(sys.argv[1:]))

@@ -81,10 +81,9 @@ PEERS = {
         Peer(
             name="saq",
             title="SAQ",
-            settings="`saq --workers 2`, uvloop, concurrency 20 (1 for W4), JSON (pickle for arrays); 100 enqueues at "
-            "once; results of W1 and W3 by MGET of 500 every 20 ms, else `Queue.listen` with its "
-            "subscription kept open; its sweeper off, for it "
-            "aborts what was just claimed",
+            settings="two `saq` processes, uvloop, concurrency 20 (1 for W4), JSON (pickle for arrays); 100 enqueues "
+            "at once; results of W1 and W3 by MGET of 500 every 20 ms, else `Queue.listen` with its subscription kept "
+            "open; its sweeper off, for it aborts what was just claimed",
             speed=5_000,
             environment="saq",
             requirements=("saq[redis]==0.26.4", "typing-extensions", HIREDIS, UVLOOP, NUMPY),
