@@ -2,13 +2,14 @@
 
 import os
 import time
+from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 
 from farpool_common.chunk import RUNNER, Chunk, decode_outcome, encode_chunk
 from farpool_common.codec import Serializer
 from farpool_common.trust import Trust
-from farpool_worker.events import Crashed, Ended, Progress
+from farpool_worker.events import Crashed, Ended, Progress, TakenBack
 from farpool_worker.pool import Pool, PoolOptions
 from farpool_worker.store import Segment
 from farpool_worker.work import JobRef, Kind, Work
@@ -18,27 +19,42 @@ DEADLINE_SECONDS = 60.0
 
 
 class Driver:
-    """A started pool; as a context manager it is closed at the end."""
+    """A started pool; as a context manager it is closed at the end.
 
-    def __init__(self, size=2, **options):
+    What is taken back from a child goes to the first one that is idle, unless the test `keeps_taken`.
+    """
+
+    def __init__(self, size=2, *, keeps_taken=False, **options):
         # A BLAS with threads must not be in the template; the daemon sets this for itself.
         for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
         options.setdefault("trust", Trust((SUPPORT,)))
         self.pool = Pool(PoolOptions(size, **options))
         self.pool.start()
+        self._keeps_taken, self._works, self._taken, self.splits = keeps_taken, {}, [], 0
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.pool.close(kill=True)
+        self._works.clear()  # they hold memory open
 
     def turn(self):
         """Wait for something to happen, and say what."""
         patience = self.pool.next_tick(time.monotonic())
         ready = wait(self.pool.waitables(), 0.5 if patience is None else min(patience, 0.5))
-        return self.pool.handle(ready) + self.pool.tick(time.monotonic())
+        events = self.pool.handle(ready) + self.pool.tick(time.monotonic())
+        return events if self._keeps_taken else self._with_taken_sent(events)
+
+    def _with_taken_sent(self, events):
+        for event in events:
+            if isinstance(event, TakenBack):
+                self.splits += self.pool.holds(event.work_id)
+                self._taken.append(replace(self._works[event.work_id], ranges=event.unstarted))
+        for slot in self.pool.idle()[: len(self._taken)]:
+            self.pool.send(slot, [self._taken.pop()])
+        return [event for event in events if not isinstance(event, TakenBack)]
 
     def until(self, holds):
         """All events until `holds(events)`."""
@@ -58,12 +74,14 @@ class Driver:
     def send(self, *works, slot=None):
         """Send works to a slot, by default the first that is idle."""
         self.wait_idle(1) if slot is None else self.until(lambda _: slot in self.pool.idle())
+        self._works |= {work.id: work for work in works}
         self.pool.send(self.pool.idle()[0] if slot is None else slot, works)
 
     def run(self, *works, slot=None):
         """Send works to a child; all events until it is through with them or gone."""
         self.send(*works, slot=slot)
-        return self.until(lambda events: ended(events) == len(works) or crashes(events))
+        before = self.splits
+        return self.until(lambda events: ended(events) == len(works) + self.splits - before or crashes(events))
 
     def call(self, function, *rows, **options):
         """Values (or failures) of calls that run in one chunk."""

@@ -16,6 +16,7 @@ from typing import Any
 from farpool_common.calls import (
     CALL,
     IDLE,
+    LAST,
     MOST_UNTIMED,
     PREPARING,
     REPORTING,
@@ -113,16 +114,30 @@ class Child:
         for number, *fields, count in rows:
             work = _work(fields, segments[:count])
             del segments[:count]
-            if not self._cursor[STOP]:
-                # First since when: a child that is stopped between the two must not seem to be at it for ages.
-                self._enter(PREPARING)
-                self._cursor[WORK] = number
+            if self._takes_up(number):
                 run = self._run_chunk if work.kind is Kind.CHUNK else self._jobs.run
                 run(number, work)
             self._reporter.add(["ended", number])  # calls without an outcome were not begun
             self._reporter.flush_if_late()
         self._reporter.flush()
         self._enter(IDLE)
+
+    def _takes_up(self, number: int) -> bool:
+        """Name the work that comes next, and say whether it may begin.
+
+        It is asked before, so that what may not is not named; and after: who has set STOP or LAST and then
+        reads WORK knows that nothing beyond it will begin.
+        """
+        if not self._may_begin(number):
+            return False
+        # First since when: a child that is stopped between the two must not seem to be at it for ages.
+        self._enter(PREPARING)
+        self._cursor[WORK] = number
+        return self._may_begin(number)
+
+    def _may_begin(self, number: int) -> bool:
+        last = self._cursor[LAST]
+        return not self._cursor[STOP] and (not last or number <= last)
 
     def _enter(self, state: int) -> None:
         self._cursor[STARTED] = time.monotonic_ns()
@@ -159,9 +174,9 @@ class Child:
         for start, stop in ranges:
             calls = arguments(prepared.chunk, start, stop)
             while start < stop:
-                if self._cursor[STOP]:
-                    return
                 results = run_some(function, calls, start, self._cursor, seconds, most_untimed=most_untimed)
+                if not results.values:
+                    return
                 self._note_speed(name, results)
                 start = results.stop
                 self._report(number, name, results)

@@ -4,7 +4,7 @@ import pytest
 
 from farpool_common.task import Task
 from farpool_worker.dispatch import ahead, batches
-from farpool_worker.ledger import Held, Ledger
+from farpool_worker.ledger import Held, Ledger, Share
 from farpool_worker.runtimes import Runtimes
 
 
@@ -24,8 +24,8 @@ def runtimes(**seconds: float) -> Runtimes:
     return found
 
 
-def names(found: list[list[Held]]) -> list[list[str]]:
-    return [[item.task.id for item in batch] for batch in found]
+def names(found: list[list[Share]]) -> list[list[str]]:
+    return [[share.held.task.id for share in batch] for batch in found]
 
 
 def test_a_function_that_was_never_measured_goes_alone():
