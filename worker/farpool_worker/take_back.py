@@ -18,7 +18,7 @@ goes on; else work that takes long to prepare would be taken back again and agai
 
 from collections.abc import Sequence
 
-from farpool_common.calls import LAST, STOP, Cursor
+from farpool_common.calls import LAST, PREPARING, STOP, Cursor
 from farpool_worker.assignment import Assignment, Place
 from farpool_worker.events import TakenBack
 
@@ -65,17 +65,23 @@ class TakeBack:
         place = self._assignment.place() if due is not None and due <= now else None
         if place is None:
             return ()
-        if self._is_asked:
-            self._is_asked = False
-            # Under STOP nothing waits any more, but the calls of a work that is being prepared.
-            self._look_at = None if self._cursor[STOP] else now + LONG_SECONDS
-            return self._assignment.take_back(place)
+        return self._taken(place, now) if self._is_asked else self._asked(place, now)
+
+    def _asked(self, place: Place, now: float) -> Sequence[TakenBack]:
         if place.is_call:
             self._cursor[STOP] = 1
         else:
             self._cursor[LAST] = place.work
         self._is_asked, self._look_at = True, now + SETTLED_SECONDS
         return ()
+
+    def _taken(self, place: Place, now: float) -> Sequence[TakenBack]:
+        self._is_asked = False
+        if self._cursor[STOP]:
+            self._look_at = None  # the child gives back what is left
+            return self._assignment.take_back(place)
+        self._look_at = now + LONG_SECONDS
+        return self._assignment.take_back(place._replace(call=PREPARING))  # LAST says nothing of calls
 
     def _due(self, now: float, spare_at: float | None) -> float | None:
         """When to look, or None."""
