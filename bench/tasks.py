@@ -1,5 +1,7 @@
 """Functions that benchmarks send to workers."""
 
+import time
+
 import numpy as np
 
 
@@ -28,3 +30,15 @@ def maybe_fails(number: int) -> int:
     if number % 10 == 0:
         raise ValueError(f"number {number} is one of ten")
     return number
+
+
+def pauses(seconds: float) -> float:
+    """A task that is as long as its argument says."""
+    time.sleep(seconds)
+    return seconds
+
+
+def pauses_long(seconds: float) -> float:
+    """The same, under another name: a function that is known to be long."""
+    time.sleep(seconds)
+    return seconds
