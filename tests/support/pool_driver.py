@@ -1,8 +1,8 @@
 """Drives a pool as the daemon does, until what a test waits for has happened."""
 
+import math
 import os
 import time
-from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -21,40 +21,29 @@ DEADLINE_SECONDS = 60.0
 class Driver:
     """A started pool; as a context manager it is closed at the end.
 
-    What is taken back from a child goes to the first one that is idle, unless the test `keeps_taken`.
+    Unless the test says what is long, no call is, so that nothing is taken back unasked.
     """
 
-    def __init__(self, size=2, *, keeps_taken=False, **options):
+    def __init__(self, size=2, **options):
         # A BLAS with threads must not be in the template; the daemon sets this for itself.
         for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
         options.setdefault("trust", Trust((SUPPORT,)))
+        options.setdefault("long_seconds", math.inf)
         self.pool = Pool(PoolOptions(size, **options))
         self.pool.start()
-        self._keeps_taken, self._works, self._taken, self.splits = keeps_taken, {}, [], 0
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.pool.close(kill=True)
-        self._works.clear()  # they hold memory open
 
     def turn(self):
         """Wait for something to happen, and say what."""
         patience = self.pool.next_tick(time.monotonic())
         ready = wait(self.pool.waitables(), 0.5 if patience is None else min(patience, 0.5))
-        events = self.pool.handle(ready) + self.pool.tick(time.monotonic())
-        return events if self._keeps_taken else self._with_taken_sent(events)
-
-    def _with_taken_sent(self, events):
-        for event in events:
-            if isinstance(event, TakenBack):
-                self.splits += self.pool.holds(event.work_id)
-                self._taken.append(replace(self._works[event.work_id], ranges=event.unstarted))
-        for slot in self.pool.idle()[: len(self._taken)]:
-            self.pool.send(slot, [self._taken.pop()])
-        return [event for event in events if not isinstance(event, TakenBack)]
+        return self.pool.handle(ready) + self.pool.tick(time.monotonic())
 
     def until(self, holds):
         """All events until `holds(events)`."""
@@ -74,14 +63,12 @@ class Driver:
     def send(self, *works, slot=None):
         """Send works to a slot, by default the first that is idle."""
         self.wait_idle(1) if slot is None else self.until(lambda _: slot in self.pool.idle())
-        self._works |= {work.id: work for work in works}
         self.pool.send(self.pool.idle()[0] if slot is None else slot, works)
 
     def run(self, *works, slot=None):
         """Send works to a child; all events until it is through with them or gone."""
         self.send(*works, slot=slot)
-        before = self.splits
-        return self.until(lambda events: ended(events) == len(works) + self.splits - before or crashes(events))
+        return self.until(lambda events: ended(events) == len(works) or crashes(events))
 
     def call(self, function, *rows, **options):
         """Values (or failures) of calls that run in one chunk."""
@@ -108,6 +95,12 @@ def plain(function, *args, id="plain", limit=None, data=None, **kwargs):  # noqa
 def ended(events):
     """How many works came to their end."""
     return sum(isinstance(event, Ended) for event in events)
+
+
+def given_back(events):
+    """Works and their calls that no child has begun: taken back, or told of by the child."""
+    found = [event for event in events if isinstance(event, TakenBack | Ended)]
+    return sorted((event.work_id, event.unstarted) for event in found if event.unstarted)
 
 
 def crashes(events):

@@ -123,7 +123,7 @@ class Assignment:
         if first is None or not 0 <= work <= last:
             return None
         if work < first:  # not taken up yet
-            return Place(first, PREPARING, since, 0.0)
+            return Place(first, PREPARING, since, self._open[first].work.expected)
         found = self._open.get(work)
         return Place(work, call, since, found.work.expected if found is not None else 0.0)
 

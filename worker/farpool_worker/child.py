@@ -20,7 +20,6 @@ from farpool_common.calls import (
     MOST_UNTIMED,
     PREPARING,
     REPORTING,
-    SLOW_SECONDS,
     STARTED,
     STOP,
     WORK,
@@ -45,6 +44,7 @@ from farpool_worker.jobs import Jobs
 from farpool_worker.memory import IDLE_SECONDS, give_back
 from farpool_worker.preload import preload
 from farpool_worker.reporter import Reporter
+from farpool_worker.speeds import Speeds
 from farpool_worker.store import Segment
 from farpool_worker.work import JobRef, Kind, Work
 
@@ -90,7 +90,7 @@ class Child:
         self._channel, self._cursor, self._manners = channel, cursor, manners
         self._reporter = Reporter(channel, manners.batch_seconds)
         self._preparer = Preparer(trust)
-        self._quick: set[str] = set()  # functions whose calls took less than SLOW_SECONDS on average
+        self._speeds = Speeds()
         self._jobs = Jobs(manners.jobs, self._preparer, self._reporter, self._enter, manners.most_bytes)
 
     def serve(self) -> None:
@@ -155,7 +155,7 @@ class Child:
                 self._report(number, "chunk", results)
             return
         name = prepared.chunk.function
-        if name not in self._quick:
+        if not self._speeds.is_quick(name):
             self._reporter.flush()
         # A second attempt reports call by call: if reading a result kills us, it is known whose it was.
         seconds = self._patience(prepared.chunk) if work.attempt <= 1 else 0.0
@@ -174,20 +174,15 @@ class Child:
         for start, stop in ranges:
             calls = arguments(prepared.chunk, start, stop)
             while start < stop:
-                results = run_some(function, calls, start, self._cursor, seconds, most_untimed=most_untimed)
+                patience = self._speeds.patience(name, seconds)
+                results = run_some(function, calls, start, self._cursor, patience, most_untimed=most_untimed)
                 if not results.values:
                     return
-                self._note_speed(name, results)
+                self._speeds.note(name, len(results.values), results.seconds)
                 start = results.stop
                 self._report(number, name, results)
                 if start < stop:
                     self._reporter.flush()
-
-    def _note_speed(self, name: str, results: Results) -> None:
-        if results.seconds < SLOW_SECONDS * len(results.values):
-            self._quick.add(name)
-        else:
-            self._quick.discard(name)
 
     def _report(self, number: int, name: str, results: Results) -> None:
         self._enter(REPORTING)

@@ -38,8 +38,9 @@ class Stage(Enum):
 class ChildProcess:
     """Nothing here waits; what happened is read by `poll` when one of `waitables` is ready."""
 
-    def __init__(self, slot: int, launcher: Launcher, start: Sequence[Any]) -> None:
-        """Start a process; `start` are the fields of its first message.  Raises OSError or EOFError."""
+    def __init__(self, slot: int, launcher: Launcher, start: Sequence[Any], long_seconds: float) -> None:
+        """Start a process; `start` are the fields of its first message.  Nothing waits in it behind calls that
+        take `long_seconds` more than expected.  Raises OSError or EOFError."""
         self.slot = slot
         cursor = Segment(CURSOR_BYTES)
         self._process, connection = launcher.launch(f"farpool-slot-{slot}")
@@ -54,7 +55,7 @@ class ChildProcess:
         self._cursor = cursor.view.cast("q")
         self._cursor[CALL] = IDLE
         self._assignment = Assignment(self.pid, self._cursor)
-        self._take_back = TakeBack(self._cursor, self._assignment)
+        self._take_back = TakeBack(self._cursor, self._assignment, long_seconds)
         self.idle_since = 0.0
         self._reason: str | None = None
         self._timed_out = False

@@ -21,6 +21,7 @@ from farpool_worker.events import Crashed, Event
 from farpool_worker.forkserver import Launcher
 from farpool_worker.job_options import JobOptions
 from farpool_worker.oom import OomWatch
+from farpool_worker.take_back import LONG_SECONDS
 from farpool_worker.work import Work
 
 FIRST_DELAY, LONGEST_DELAY = 0.1, 10.0
@@ -39,13 +40,14 @@ LEAVE_SECONDS = 5.0
 @dataclass(frozen=True)
 class PoolOptions:
     """`grace_seconds` lie between the exception that tells a task of its limit and the kill;
-    `batch_ms` is how long results may wait for others to travel with."""
+    `batch_ms` is how long results may wait for others to travel with; `long_seconds`: see `take_back`."""
 
     size: int
     trust: Trust
     max_calls_per_child: int | None = None
     grace_seconds: float = 2.0
     batch_ms: float = 2.0
+    long_seconds: float = LONG_SECONDS
     max_result_bytes: int = 2 * 1024**3
     start_method: str = "forkserver"  # or "spawn"
     jobs: JobOptions = field(default_factory=JobOptions)
@@ -230,7 +232,8 @@ class Pool:
         for number, slot in enumerate(self._slots):
             if slot.child is None and now >= slot.start_at and self._launcher is not None:
                 try:
-                    slot.child = ChildProcess(number, self._launcher, self._start_fields())
+                    fields, long_seconds = self._start_fields(), self._options.long_seconds
+                    slot.child = ChildProcess(number, self._launcher, fields, long_seconds)
                 except (OSError, EOFError) as error:
                     slot.false_starts += 1
                     self._note_crash(slot, now)

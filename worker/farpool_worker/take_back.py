@@ -35,8 +35,8 @@ SETTLED_SECONDS = 0.003
 class TakeBack:
     """For one child.  Owns the words STOP and LAST of its cursor."""
 
-    def __init__(self, cursor: Cursor, assignment: Assignment) -> None:
-        self._cursor, self._assignment = cursor, assignment
+    def __init__(self, cursor: Cursor, assignment: Assignment, long_seconds: float) -> None:
+        self._cursor, self._assignment, self._long_seconds = cursor, assignment, long_seconds
         self._look_at: float | None = None  # None: nothing waits
         self._is_asked = False
 
@@ -44,7 +44,7 @@ class TakeBack:
         """An idle child was sent works."""
         self._cursor[STOP] = self._cursor[LAST] = 0
         self._is_asked = False
-        self._look_at = now + LONG_SECONDS if self._assignment.has_several_calls else None
+        self._look_at = now + self._long_seconds if self._assignment.has_several_calls else None
 
     def ask(self, now: float) -> None:
         """Whatever it is at: it shall begin nothing more."""
@@ -80,7 +80,7 @@ class TakeBack:
         if self._cursor[STOP]:
             self._look_at = None  # the child gives back what is left
             return self._assignment.take_back(place)
-        self._look_at = now + LONG_SECONDS
+        self._look_at = now + self._long_seconds
         return self._assignment.take_back(place._replace(call=PREPARING))  # LAST says nothing of calls
 
     def _due(self, now: float, spare_at: float | None) -> float | None:
@@ -92,13 +92,13 @@ class TakeBack:
             self._look_at = None
         elif not self._assignment.is_behind(place):
             # It prepares, or writes results: looked at again, ever more seldom.
-            self._look_at = now + max(LONG_SECONDS, (now - place.since) / 2)
+            self._look_at = now + max(self._long_seconds, (now - place.since) / 2)
         else:
             return self._long_at(place, spare_at)
         return self._look_at
 
     def _long_at(self, place: Place, spare_at: float | None) -> float:
-        long_at = place.since + LONG_SECONDS + LONG_TIMES * place.expected
+        long_at = place.since + self._long_seconds + LONG_TIMES * place.expected
         if spare_at is None:
             return long_at
-        return min(long_at, max(place.since + LONG_SECONDS, spare_at))
+        return min(long_at, max(place.since + self._long_seconds, spare_at))

@@ -10,12 +10,13 @@ from pool_driver import Driver, chunk, crashes, ended, plain, values, wait_for_f
 
 from farpool_common.task import without
 from farpool_worker.events import Ended, Returned, TakenBack
+from farpool_worker.take_back import LONG_SECONDS
 
 
 @pytest.fixture
 def keeper():
-    """A pool with two children.  The test sees what is taken back, and keeps it."""
-    with Driver(keeps_taken=True) as found:
+    """A pool with two children, as the daemon has it."""
+    with Driver(long_seconds=LONG_SECONDS) as found:
         found.wait_idle()
         yield found
 
@@ -72,7 +73,7 @@ def test_a_child_runs_nothing_of_what_was_taken_from_it_and_then_takes_new_work(
 
 def test_what_was_taken_back_runs_in_another_child_before_the_long_call_ends(keeper, long_call):
     taken = _taken(long_call.taken())
-    again = [replace(long_call.works[work_id], ranges=ranges) for work_id, ranges in taken.items()]
+    again = [replace(long_call.works[name], ranges=ranges, expected=60.0) for name, ranges in taken.items()]
     events = keeper.run(*reversed(again), slot=1)
     assert [values([e for e in events if e.work_id == work_id]) for work_id in ("long", "next")] == [
         {1: "rest1", 2: "rest2"}, {0: "next"},

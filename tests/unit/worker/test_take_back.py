@@ -61,7 +61,7 @@ class Scene:
     def __init__(self, *looks_at, asks_at=None):
         self.cursor, self.pipe, self.events = Cursor(), Pipe(), []
         self.assignment = Assignment(1, self.cursor)
-        self.take_back = TakeBack(self.cursor, self.assignment)
+        self.take_back = TakeBack(self.cursor, self.assignment, 0.01)
         self.looks_at, self.asks_at = looks_at, asks_at
         self.touches, self.now, self.is_daemon = 0, time.monotonic() + LATER, False
 
