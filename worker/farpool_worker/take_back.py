@@ -39,11 +39,12 @@ class TakeBack:
         self._cursor, self._assignment, self._long_seconds = cursor, assignment, long_seconds
         self._look_at: float | None = None  # None: nothing waits
         self._is_asked = False
+        self._seen: tuple[int, int] | None = None
 
     def sent(self, now: float) -> None:
         """An idle child was sent works."""
         self._cursor[STOP] = self._cursor[LAST] = 0
-        self._is_asked = False
+        self._is_asked, self._seen = False, None
         self._look_at = now + self._long_seconds if self._assignment.has_several_calls else None
 
     def ask(self, now: float) -> None:
@@ -65,7 +66,13 @@ class TakeBack:
         place = self._assignment.place() if due is not None and due <= now else None
         if place is None:
             return ()
-        return self._taken(place, now) if self._is_asked else self._asked(place, now)
+        if self._is_asked:
+            return self._taken(place, now)
+        if self._seen == place[:2]:
+            return self._asked(place, now)
+        # The cursor says since when a run of quick calls lasts: a long one is still there a moment later.
+        self._seen, self._look_at = (place.work, place.call), now + self._long_seconds / 4
+        return ()
 
     def _asked(self, place: Place, now: float) -> Sequence[TakenBack]:
         if place.is_call:

@@ -87,7 +87,8 @@ class Scene:
         self.touches += 1
         if self.touches == self.asks_at:
             self.take_back.ask(self.now)
-        for _ in range(self.looks_at.count(self.touches)):
+        # The first look of all only notes the place, the second one asks.
+        for _ in range(self.looks_at.count(self.touches) * 2):
             self.now += LATER
             self.events += self.take_back.look(self.now, None)
         self.is_daemon = False
@@ -155,6 +156,8 @@ def at_a_call(work, call, name="pool_tasks:echo"):
     scene.assignment.add(works)
     scene.take_back.sent(time.monotonic())
     scene.cursor[1], scene.cursor[2], scene.cursor[3] = work, call, time.monotonic_ns()
+    assert not scene.take_back.look(scene.now, None)
+    scene.now += 1
     return scene
 
 
@@ -190,6 +193,7 @@ def test_nobody_looks_when_nothing_waits(work, call):
     scene = at_a_call(work, call)
     for number in (1, 2):
         scene.assignment.event(Message(["ended", number], ()))
+    scene.now += LATER
     scene.take_back.look(scene.now, None)
     assert scene.take_back.next_look(scene.now, None) is None
 
