@@ -10,8 +10,11 @@ from collections import Counter
 
 import psutil
 import pytest
+import redis
+import stock
 import tasks
 from daemons import daemons, lines, wait_for
+from rq import Callback, Queue
 
 from farpool import Executor
 from farpool_common.broker import connect
@@ -182,3 +185,32 @@ def test_a_long_call_over_its_limit_fails_alone(executor, journal, go):
     all_have_run(journal)
     with pytest.raises(TimeoutError, match=r"limit 1 s"):
         list(results)
+
+
+def test_jobs_of_rq_producers_that_wait_behind_a_long_one_run_on_another_slot(server, tmp_path, journal, go):
+    options = ("-c", "2", "--allow-any", "--accept", "pickle")
+    with daemons(server.url, tmp_path, "a", options=options), redis.Redis.from_url(server.url) as connection:
+        queue = Queue(connection=connection)
+
+        def enqueue(word, path=None, **rest):
+            return queue.enqueue(tasks.noted_or_waits, str(journal), word, path, **rest)
+
+        warm_up = [enqueue("warm") for _ in range(20)]
+        wait_for(lambda: all(job.get_status() == "finished" for job in warm_up))
+        journal.unlink()
+        with connection.pipeline() as pipe:
+            jobs = [
+                queue.enqueue(tasks.noted_or_waits, str(journal), n, str(go) if n == 0 else None, pipeline=pipe)
+                for n in range(CALLS - 1)
+            ]
+            on_success = Callback(stock.on_success)  # RQ's own code ends it
+            jobs.append(
+                queue.enqueue(tasks.noted_or_waits, str(journal), CALLS - 1, pipeline=pipe, on_success=on_success)
+            )
+            pipe.execute()
+        wait_for(lambda: all(job.get_status() == "finished" for job in jobs[1:]))
+        assert jobs[0].get_status() == "started"
+        go.touch()
+        wait_for(lambda: jobs[0].get_status() == "finished")
+        assert [job.return_value() for job in jobs] == list(range(CALLS))
+    assert each_ran_once(journal)
