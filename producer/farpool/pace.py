@@ -23,15 +23,18 @@ module is outweighed after about ten (guess)."""
 _LONG_RUN_CALLS = 20_000
 """So many calls of the past are in the mean that does not forget a long call soon (guess)."""
 
+_LONG_RUN_TIMES = 4
+"""Less, and calls of 1 ms go alone for the sake of a few: on a busy machine that takes twice as long (guess)."""
+
 _MOST_PROCESSES = 10_000
 
 
 class Pace:
     """Measured run time and size of the calls of one function.
 
-    Two means of the run time: a recent one, and one of the long run.  The larger counts: of a function with a
-    long call now and then, which the recent one has forgotten, fewer calls are gathered.  With tasks of 5 ms by
-    the long run's mean, at most 0.25 % of the calls share a task with a call of 2 s, however rare or frequent.
+    Two means of the run time: a recent one, and one of the long run.  Of a function with a long call now and then,
+    which the recent one has forgotten, fewer calls are gathered: a task takes at most four times as long by the
+    long run's mean.  So at most 1 % of the calls share a task with a call of 2 s, however rare or frequent.
     """
 
     def __init__(self) -> None:
@@ -65,7 +68,7 @@ class Pace:
         if self.seconds is None:
             return None
         by_size = int(MOST_BYTES / self.nbytes) if self.nbytes else most
-        mean = max(self.seconds, self._sum / self._calls) if self._calls else self.seconds
+        mean = max(self.seconds, self._sum / self._calls / _LONG_RUN_TIMES) if self._calls else self.seconds
         return max(1, min(int(seconds / mean), by_size, most))
 
 

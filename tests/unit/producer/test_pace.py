@@ -47,7 +47,7 @@ def test_a_function_with_a_long_call_now_and_then_is_gathered_less_for_long() ->
     found = Pace()
     for call in range(5_000):
         found.learn(2.0 if call % 1_000 == 500 else 0.00001, 1)
-    assert 1 <= (found.calls_within(0.005, 1000) or 0) <= 3, "a long call in a thousand"
+    assert 1 <= (found.calls_within(0.005, 1000) or 0) <= 12, "a long call in a thousand"
     for _ in range(2_000):
         found.learn(0.001, 100)
     assert found.calls_within(0.005, 1000) == pytest.approx(500, abs=5), "and none for a long time"
