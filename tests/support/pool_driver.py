@@ -8,6 +8,7 @@ from pathlib import Path
 
 from farpool_common.chunk import RUNNER, Chunk, decode_outcome, encode_chunk
 from farpool_common.codec import Serializer
+from farpool_common.task import without
 from farpool_common.trust import Trust
 from farpool_worker.events import Crashed, Ended, Progress, TakenBack
 from farpool_worker.pool import Pool, PoolOptions
@@ -99,8 +100,12 @@ def ended(events):
 
 def given_back(events):
     """Works and their calls that no child has begun: taken back, or told of by the child."""
-    found = [event for event in events if isinstance(event, TakenBack | Ended)]
-    return sorted((event.work_id, event.unstarted) for event in found if event.unstarted)
+    found = {}
+    for event in events:
+        if isinstance(event, TakenBack | Ended) and event.unstarted:
+            found[event.work_id] = found.get(event.work_id, ()) + event.unstarted
+    everything = ((0, 1_000_000),)
+    return sorted((work_id, without(everything, without(everything, ranges))) for work_id, ranges in found.items())
 
 
 def crashes(events):
