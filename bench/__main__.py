@@ -12,7 +12,10 @@ from bench.conditions import CONDITIONS, RESULTS
 from bench.peers.contender import check
 
 _FILES = sorted(Path(__file__).parent.glob("w*_*.py"))
-WORKLOADS = {file.stem.partition("_")[0]: f"bench.{file.stem}" for file in _FILES} | {"rq": "bench.rq_jobs"}
+WORKLOADS = {file.stem.partition("_")[0]: f"bench.{file.stem}" for file in _FILES} | {
+    "rq": "bench.rq_jobs",
+    "mixed": "bench.mixed",
+}
 """By the first word of their file's name."""
 
 

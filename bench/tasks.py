@@ -37,3 +37,15 @@ def slow_pid(_: object = None) -> int:
     """Which process it runs in, taking long enough that others get their turn."""
     time.sleep(0.02)
     return os.getpid()
+
+
+def pauses(seconds: float) -> float:
+    """A task that is as long as its argument says."""
+    time.sleep(seconds)
+    return seconds
+
+
+def pauses_long(seconds: float) -> float:
+    """The same, under another name: a function that is known to be long."""
+    time.sleep(seconds)
+    return seconds

@@ -13,9 +13,10 @@ from typing import Any, Protocol
 from farpool_common.chunk import Chunk
 from farpool_common.failure import Failure
 
-STOP, WORK, CALL, STARTED = range(4)
+STOP, WORK, CALL, STARTED, LAST = range(5)
 """Words of a cursor: do not begin another call; what is being run; which call of it (or one of the values
-below); since when, in nanoseconds of the system-wide monotonic clock, to within a few milliseconds."""
+below); since when, in nanoseconds of the system-wide monotonic clock, to within a few milliseconds; the last
+work that may be begun, 0 for any."""
 
 IDLE, PREPARING, REPORTING = -1, -2, -3
 """Instead of a call: nothing to do, getting ready for the first call, writing results."""
@@ -66,7 +67,9 @@ def run_some(
 ) -> Results:
     """Run calls until none is left, `seconds` are over, the next one seems slow, or the cursor says stop.
 
-    The clock is looked at after each call, or, where they are quick, after `most_untimed`.
+    The clock is looked at after each call, or, where they are quick, after `most_untimed`.  A call is named
+    before STOP is looked at, never after: so whoever set STOP and then reads CALL knows that no call beyond it
+    will begin.
     """
     values: list[Any] = []
     failures: dict[int, Failure] = {}
@@ -77,14 +80,14 @@ def run_some(
     look_at = first + 1
     for args in calls:
         cursor[CALL] = index
+        if cursor[STOP]:
+            break
         try:
             append(function(*args))
         except BaseException as error:  # SystemExit too: a task does not end its process politely
             append(None)
             failures[index] = failure_of(error)
         index += 1
-        if cursor[STOP]:
-            break
         if index < look_at:
             continue
         before, now = now, perf_counter()

@@ -194,14 +194,14 @@ class Listener:
         except FarpoolError as error:
             shipment.trouble = error
             return
-        self._learn(shipment, outcome)
+        self._learn(shipment, outcome, (reply.host, outcome.pid))
         shipment.sink.deliver(outcome, Origin(reply.task_id, reply.host, reply.attempt, outcome.pid))
 
-    def _learn(self, shipment: Shipment, outcome: Outcome) -> None:
+    def _learn(self, shipment: Shipment, outcome: Outcome, process: object) -> None:
         calls = len(outcome.values)
         shipment.delivered += calls
         if calls > len(outcome.failures):
-            shipment.route.pace.learn(outcome.seconds, calls)
+            shipment.route.pace.learn(outcome.seconds, calls, process)
 
     def _end(self, shipment: Shipment) -> None:
         if shipment.trouble is not None or shipment.delivered < shipment.calls:

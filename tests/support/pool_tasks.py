@@ -55,6 +55,15 @@ def announce_then_wait(started, path):
     return wait_for(path)
 
 
+def told(journal, word, started=None, path=None):
+    """Note that a call runs; if asked to, say in which process, and wait until a file is there."""
+    with open(journal, "ab", buffering=0) as file:
+        file.write(f"{word}\n".encode())
+    if started:
+        announce_then_wait(started, path)
+    return word
+
+
 def spin():
     while True:
         pass
@@ -316,3 +325,12 @@ def write_into_every_file():
     for fd in range(3, 200):
         with suppress(OSError):
             os.write(fd, b"\x00garbage\n" * 20)
+
+
+# --- what ran, in the test's own process ---
+
+noted_calls = []
+
+
+def noted(work, call):
+    noted_calls.append((work, call))

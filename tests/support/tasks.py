@@ -31,6 +31,34 @@ def noted_square(journal: str, number: int, seconds: float = 0.0) -> int:
     return number * number
 
 
+def noted_or_waits(journal: str, word: object, go: str | None = None) -> object:
+    """Note that it runs; a long one ends when a file is there."""
+    told(journal, word)
+    if go is not None:
+        _wait_for(go)
+    return word
+
+
+def also_noted_or_waits(journal: str, word: object, go: str | None = None) -> object:
+    """The same, as another function."""
+    return noted_or_waits(journal, word, go)
+
+
+def noted_or_waits_somewhere(journal: str, word: object, go: str | None, pid_file: str) -> object:
+    """The same; a long one says in which process."""
+    if go is not None:
+        Path(pid_file).write_text(str(os.getpid()))
+    return noted_or_waits(journal, word, go)
+
+
+def _wait_for(path: str, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not os.path.exists(path):
+        if time.monotonic() > deadline:
+            raise TimeoutError(path)
+        time.sleep(0.002)
+
+
 def mean(numbers: list[float]) -> np.float64:
     return np.mean(numbers)
 

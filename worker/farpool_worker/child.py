@@ -16,10 +16,10 @@ from typing import Any
 from farpool_common.calls import (
     CALL,
     IDLE,
+    LAST,
     MOST_UNTIMED,
     PREPARING,
     REPORTING,
-    SLOW_SECONDS,
     STARTED,
     STOP,
     WORK,
@@ -45,6 +45,7 @@ from farpool_worker.jobs import Jobs
 from farpool_worker.memory import IDLE_SECONDS, give_back
 from farpool_worker.preload import preload
 from farpool_worker.reporter import Reporter
+from farpool_worker.speeds import Speeds
 from farpool_worker.store import Segment
 from farpool_worker.warm import WarmMemory
 from farpool_worker.work import JobRef, Kind, Work
@@ -92,7 +93,7 @@ class Child:
         self._reporter = Reporter(channel, manners.batch_seconds)
         self._preparer = Preparer(trust)
         self._warm = WarmMemory()
-        self._quick: set[str] = set()  # functions whose calls took less than SLOW_SECONDS on average
+        self._speeds = Speeds()
         self._jobs = Jobs(manners.jobs, self._preparer, self._reporter, self._enter, manners.most_bytes)
 
     def serve(self) -> None:
@@ -122,16 +123,30 @@ class Child:
         for number, *fields, count in rows:
             work = _work(fields, segments[:count])
             del segments[:count]
-            if not self._cursor[STOP]:
-                # First since when: a child that is stopped between the two must not seem to be at it for ages.
-                self._enter(PREPARING)
-                self._cursor[WORK] = number
+            if self._takes_up(number):
                 run = self._run_chunk if work.kind is Kind.CHUNK else self._jobs.run
                 run(number, work)
             self._reporter.add(["ended", number])  # calls without an outcome were not begun
             self._reporter.flush_if_late()
         self._reporter.flush()
         self._enter(IDLE)
+
+    def _takes_up(self, number: int) -> bool:
+        """Name the work that comes next, and say whether it may begin.
+
+        It is asked before, so that what may not is not named; and after: who has set STOP or LAST and then
+        reads WORK knows that nothing beyond it will begin.
+        """
+        if not self._may_begin(number):
+            return False
+        # First since when: a child that is stopped between the two must not seem to be at it for ages.
+        self._enter(PREPARING)
+        self._cursor[WORK] = number
+        return self._may_begin(number)
+
+    def _may_begin(self, number: int) -> bool:
+        last = self._cursor[LAST]
+        return not self._cursor[STOP] and (not last or number <= last)
 
     def _enter(self, state: int) -> None:
         self._cursor[STARTED] = time.monotonic_ns()
@@ -149,7 +164,7 @@ class Child:
                 self._report(number, "chunk", results)
             return
         name = prepared.chunk.function
-        if name not in self._quick:
+        if not self._speeds.is_quick(name):
             self._reporter.flush()
         # A second attempt reports call by call: if reading a result kills us, it is known whose it was.
         seconds = self._patience(prepared.chunk) if work.attempt <= 1 else 0.0
@@ -168,20 +183,15 @@ class Child:
         for start, stop in ranges:
             calls = arguments(prepared.chunk, start, stop)
             while start < stop:
-                if self._cursor[STOP]:
+                patience = self._speeds.patience(name, seconds)
+                results = run_some(function, calls, start, self._cursor, patience, most_untimed=most_untimed)
+                if not results.values:
                     return
-                results = run_some(function, calls, start, self._cursor, seconds, most_untimed=most_untimed)
-                self._note_speed(name, results)
+                self._speeds.note(name, len(results.values), results.seconds)
                 start = results.stop
                 self._report(number, name, results)
                 if start < stop:
                     self._reporter.flush()
-
-    def _note_speed(self, name: str, results: Results) -> None:
-        if results.seconds < SLOW_SECONDS * len(results.values):
-            self._quick.add(name)
-        else:
-            self._quick.discard(name)
 
     def _report(self, number: int, name: str, results: Results) -> None:
         self._enter(REPORTING)

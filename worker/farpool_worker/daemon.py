@@ -339,8 +339,6 @@ class Daemon:
         return max(0.0, heard_at + STUCK_SECONDS - now)
 
     def _dispatch(self) -> None:
-        if not (self._ledger.ready() or self._maintenance.is_due(time.monotonic())):
-            return
         idle = self._pool.idle() if self._lease.is_sure else []
         if idle and self._maintenance.is_due(time.monotonic()) and not self._drain.is_on:
             self._pool.send(idle.pop(), [MAINTENANCE])
@@ -350,12 +348,12 @@ class Daemon:
         if not idle or not ready:
             return
         for slot, batch in zip(idle, batches(ready, len(idle), self._runtimes), strict=False):
-            if batch[0].is_suspect and not self._pool.is_fresh(slot):
+            if batch[0].held.is_suspect and not self._pool.is_fresh(slot):
                 if not self._pool.is_starting:
                     self._pool.renew(slot)
                 continue
             self._ledger.sent(batch)
-            self._pool.send(slot, [work_of(held) for held in batch])
+            self._pool.send(slot, [work_of(share, self._runtimes) for share in batch])
             self._dispatched_at = time.monotonic()
 
     def _taken_away(self, member: str) -> None:

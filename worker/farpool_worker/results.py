@@ -8,8 +8,8 @@ from typing import assert_never
 
 from farpool_common.broker import JobEnd, Malformed, Task
 from farpool_common.errors import FarpoolError, MalformedTaskError, TaskTimeoutError, WorkerLostError
-from farpool_common.task import Ranges
-from farpool_worker.events import Crashed, Ended, Event, Progress, Returned, Settled, Settling
+from farpool_common.task import Ranges, without
+from farpool_worker.events import Crashed, Ended, Event, Progress, Returned, Settled, Settling, TakenBack
 from farpool_worker.job_ends import JobEnds
 from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
@@ -46,7 +46,8 @@ class Results:
 
     def react(self, event: Event) -> None:
         """Take in one event of the pool."""
-        self.heard_at = time.monotonic()
+        if not isinstance(event, TakenBack):
+            self.heard_at = time.monotonic()
         match event:
             case Progress():
                 self._progress(event)
@@ -57,10 +58,10 @@ class Results:
             case Settled(work_id, seconds, has_failed):
                 self._note_job(work_id, seconds, has_failed)
                 self.jobs.settled(work_id)
-            case Ended(work_id, _):
-                held = self._ledger.get(work_id)
-                if held is not None and held.remaining:
-                    self._given_back(held)
+            case Ended(work_id, unstarted):
+                self._given_back(work_id, unstarted)
+            case TakenBack(work_id, unstarted):
+                self._taken_back(work_id, unstarted)
             case Crashed():
                 self._crashed(event)
             case _:
@@ -99,6 +100,11 @@ class Results:
         else:
             self.fail_rest(held, canceled(held.task))
 
+    def stop_waiting(self, held: Held) -> None:
+        """A task that children have was stopped on request: none gets the calls that wait."""
+        if held.waiting:
+            self._fail(held, held.waiting, canceled(held.task))
+
     def fail_rest(self, held: Held, error: FarpoolError) -> None:
         """Every call without an outcome fails with `error`; the task is over."""
         if held.task.reply is None:
@@ -106,15 +112,26 @@ class Results:
         else:
             self._fail(held, held.remaining, error)
 
-    def _given_back(self, held: Held) -> None:
+    def _given_back(self, work_id: str, unstarted: Ranges) -> None:
+        """A child is through with a task, or gone, and these of its calls have no outcome."""
+        held = self._ledger.get(work_id)
+        if held is None or not (held.remaining and unstarted):
+            return
         if held.is_canceled and held.errand is None:
             self.stop(held)
         else:
-            self._ledger.again(held)
+            self._ledger.again(held, unstarted)
+
+    def _taken_back(self, work_id: str, unstarted: Ranges) -> None:
+        """These calls wait behind a long one no more; if it is one of the same task, that is split now."""
+        self._given_back(work_id, unstarted)
+        held = self._ledger.get(work_id)
+        if held is not None and held.stage is Stage.SENT:
+            held.is_split = True
 
     def _progress(self, event: Progress) -> None:
         held = self._ledger.get(event.work_id)
-        if held is None:  # taken away from us meanwhile
+        if held is None or without(event.ranges, held.remaining):  # taken away from us, or stopped, meanwhile
             _close(event.segments)
             return
         calls = sum(stop - first for first, stop in event.ranges)
@@ -166,16 +183,13 @@ class Results:
     def _crashed(self, event: Crashed) -> None:
         if not (self.is_handing_back or self.is_silent):
             log.warning("%s", self._told(event))
-        for work_id, _ in event.lost:
+        for work_id, lost in event.lost:
             held = self._ledger.get(work_id)
-            if held is None:
-                continue
-            if event.running is not None and event.running[0] == work_id:
-                self._lost_call(held, event.running[1], event)
-            if held.remaining:
-                self._given_back(held)
+            if held is not None and event.running is not None and event.running[0] == work_id:
+                self._lost_call(held, event.running[1], lost, event)
+            self._given_back(work_id, lost)
 
-    def _lost_call(self, held: Held, index: int, event: Crashed) -> None:
+    def _lost_call(self, held: Held, index: int, lost_calls: Ranges, event: Crashed) -> None:
         """The call that was running is charged; nothing else is."""
         call = ((index, index + 1),)
         if held.is_canceled or self.is_handing_back or (self.is_silent and event.exitcode == -signal.SIGKILL):
@@ -188,7 +202,7 @@ class Results:
             lost = held.losses[index] = held.losses.get(index, 0) + 1
             if lost + held.task.abandons > held.task.retries:
                 # What dies before its first call (its import, its arguments) would die before every call.
-                calls = held.remaining if event.preparing else call
+                calls = lost_calls if event.preparing else call
                 self._fail(held, calls, self._lost_error(event, lost + held.task.abandons))
 
     def _timeout(self, event: Crashed) -> TaskTimeoutError:

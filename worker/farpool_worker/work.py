@@ -44,7 +44,8 @@ class Work:
     text of its failure.  `ranges` are the calls to run, in order (a job of an RQ producer has one call,
     `((0, 1),)`).  `limit` is the time limit of each call in seconds, `patience` how many more it has to end
     itself after the exception that tells it so.  `segments` hold the large buffers of
-    the arguments; they stay the caller's to close.
+    the arguments; they stay the caller's to close.  `expected` is how long a call should take, in seconds, as
+    far as that is known.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Work:
     segments: tuple[Segment, ...] = ()
     job: JobRef | None = None
     patience: float = 0.0
+    expected: float = 0.0
 
 
 MAINTENANCE = Work("maintenance", b"", Kind.MAINTAIN, ((0, 1),), 1)
