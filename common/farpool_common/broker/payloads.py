@@ -31,17 +31,18 @@ class Payloads:
         parts = []
         for index, buffer in enumerate(buffers):
             part = Part(self._keys.data(owner, index), len(buffer), xxhash.xxh3_64_intdigest(buffer))
-            self._write(part, buffer)
+            self.write(part, buffer)
             parts.append(part)
         return parts
 
-    def _write(self, part: Part, buffer: memoryview) -> None:
+    def write(self, part: Part, buffer: memoryview, seconds: int = STORED_SECONDS) -> None:
+        """Write one buffer, for so many seconds."""
         with translated(self._place):
             for group in _groups(list(enumerate(part.piece_keys()))):
                 pipeline = self._client.pipeline(transaction=False)
                 for piece, key in group:
                     start = piece * PIECE_BYTES
-                    pipeline.set(key, buffer[start : start + PIECE_BYTES], ex=STORED_SECONDS)
+                    pipeline.set(key, buffer[start : start + PIECE_BYTES], ex=seconds)
                 pipeline.execute()
 
     def check_there(self, parts: Iterable[Part]) -> None:
