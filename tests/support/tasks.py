@@ -175,3 +175,8 @@ def stamps(journal: str, number: int, seconds: float) -> int:
         told(journal, f"{number} {os.getpid()} {time.monotonic():.3f}")
         time.sleep(0.02)
     return number
+
+
+def takes_two(array: np.ndarray, number: int) -> tuple[bool, float]:
+    """Whether the array could be written to, and what it is made of."""
+    return array.flags.writeable, float(array[number]) * number

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import Enum, auto
 from typing import Any
@@ -14,6 +14,7 @@ from farpool_worker.assignment import Assignment
 from farpool_worker.channel import Channel, Frame, GarbageError, framed
 from farpool_worker.events import Crashed, Event
 from farpool_worker.forkserver import Launcher
+from farpool_worker.known_objects import KnownObjects
 from farpool_worker.store import Segment
 from farpool_worker.work import Work
 
@@ -53,6 +54,7 @@ class ChildProcess:
         self._cursor = cursor.view.cast("q")
         self._cursor[CALL] = IDLE
         self._assignment = Assignment(self.pid, self._cursor)
+        self._objects = KnownObjects()
         self._reason: str | None = None
         self._timed_out = False
         self._kill_at: float | None = None
@@ -68,7 +70,17 @@ class ChildProcess:
         self._cursor[STOP] = 0
         self.stage = Stage.BUSY
         segments = [segment for work in works for segment in work.segments]
-        self._write(framed(["run", self._assignment.add(works)], segments))
+        news = self._objects.frames(works)
+        self._write(*news, framed(["run", self._assignment.add(works)], segments))
+
+    def forget(self, object_ids: Iterable[str]) -> None:
+        """Let it drop stored objects: now when it is idle, else when it has ended what it does."""
+        self._objects.forget(object_ids)
+        if self.stage is Stage.IDLE:
+            self._tell_of_objects()
+
+    def _tell_of_objects(self) -> None:
+        self._write(*self._objects.frames())
 
     def stop_at_next_call(self) -> None:
         """Let it give back what it has not begun."""
@@ -184,6 +196,7 @@ class ChildProcess:
             yield self._assignment.event(message)
             if self.stage is Stage.BUSY and not self._assignment:
                 self.stage = Stage.IDLE
+                self._tell_of_objects()
 
     def _ended(self, exitcode: int) -> list[Event]:
         left_in_peace = self.stage is Stage.LEAVING and exitcode == 0
@@ -220,9 +233,9 @@ class ChildProcess:
 
     # --- helpers ---------------------------------------------------------------------------------
 
-    def _write(self, frame: Frame) -> None:
+    def _write(self, *frames: Frame) -> None:
         try:
-            self._channel.write([frame])
+            self._channel.write(frames)
         except OSError:  # gone, or stopped with a full pipe
             self.kill()
 

@@ -84,6 +84,7 @@ def work_of(held: Held) -> Work:
         segments=tuple(held.segments),
         job=None if task.reply is not None else _ref(task),
         patience=0.0 if task.reply is not None else RQ_PATIENCE_SECONDS,
+        objects=held.hold.held,
     )
 
 

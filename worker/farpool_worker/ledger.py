@@ -1,6 +1,6 @@
 """What this daemon holds: every claimed task from its claim to its end.  Main thread only.
 
-A task is fetching (its large arguments are on their way), ready (waits for a slot), sent (a child has
+A task is fetching (its large arguments or stored objects are on their way), ready (waits for a slot), sent (a child has
 it) or ending (all its calls have outcomes, which Redis has not taken yet).
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from farpool_common.task import Ranges, Task, without
+from farpool_worker.host_objects import Hold, nothing
 from farpool_worker.store import Segment
 from farpool_worker.work import Kind
 
@@ -41,6 +42,7 @@ class Held:
     remaining: Ranges
     stage: Stage = Stage.READY
     segments: Sequence[Segment] = ()
+    hold: Hold = field(default_factory=nothing)
     losses: dict[int, int] = field(default_factory=dict)
     seconds: float = 0.0
     sent_at: float = 0.0
@@ -58,6 +60,7 @@ class Held:
         for segment in self.segments:
             segment.close()
         self.segments = ()
+        self.hold.close()
 
 
 class Ledger:
@@ -85,20 +88,23 @@ class Ledger:
         """All held tasks with their stage."""
         return list(self._held.values())
 
-    def add(self, task: Task) -> Held:
-        """Enter a claimed task; one with large arguments is fetching, any other is ready."""
+    def add(self, task: Task, hold: Hold | None = None) -> Held:
+        """Enter a claimed task, with a hold on its stored objects if these are here.
+
+        One whose large arguments or objects are not here is fetching, any other is ready.
+        """
         if before := self._held.get(task.id):
             self.remove(before)  # that lease was taken away, and we have not been told of it yet
-        held = Held(task, task.remaining)
+        held = Held(task, task.remaining, hold=hold or nothing())
         self._held[task.id] = held
-        if task.parts:
+        if task.parts or len(held.hold.held) < len(task.objects):
             held.stage = Stage.FETCHING
         else:
             self._ready.append(held)
         return held
 
-    def fetched(self, held: Held, segments: Sequence[Segment]) -> None:
-        """The large arguments have arrived."""
+    def fetched(self, held: Held, segments: Sequence[Segment] = ()) -> None:
+        """The large arguments, and the stored objects, have arrived."""
         held.segments, held.stage = segments, Stage.READY
         self._ready.append(held)
 
