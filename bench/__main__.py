@@ -10,6 +10,7 @@ WORKLOADS = {
     "w4": "bench.w4_numpy",
     "w5": "bench.w5_arrays",
     "w6": "bench.w6_backlog",
+    "w8": "bench.w8_shared_array",
     "rq": "bench.rq_jobs",
 }
 

@@ -28,3 +28,8 @@ def maybe_fails(number: int) -> int:
     if number % 10 == 0:
         raise ValueError(f"number {number} is one of ten")
     return number
+
+
+def stripe_sum(array: np.ndarray, number: int) -> float:
+    """A small part of a large array."""
+    return float(array[number::1000].sum())
