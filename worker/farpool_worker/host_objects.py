@@ -42,6 +42,9 @@ class HostObjects:
         self._objects: dict[str, HostObject] = {}  # the longest unused first
         self._dropped: list[str] = []
 
+    def __len__(self) -> int:
+        return len(self._objects)
+
     def hold(self, ids: Sequence[str]) -> "Hold | None":
         """Keep these objects here until the hold is closed; None when one of them is not here."""
         if not ids:

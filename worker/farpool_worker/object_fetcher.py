@@ -44,17 +44,16 @@ class ObjectFetcher:
         return [self._fetched.popleft() for _ in range(len(self._fetched))]
 
     def run(self, stop: threading.Event) -> None:
-        """The thread: fetch until `close`, and sweep now and then while there is anything to sweep."""
+        """The thread: fetch until `close`, and sweep now and then while there is anything here."""
         sweep_at = 0.0
         while True:
-            unused = self.objects.unused()
-            if not unused:
-                sweep_at = time.monotonic() + self._sweep_seconds
+            now, has_any = time.monotonic(), len(self.objects) > 0
+            if has_any and now >= sweep_at:
+                self._sweep()
+                sweep_at = now + self._sweep_seconds
             try:
-                held = self._orders.get(timeout=max(0.0, sweep_at - time.monotonic()) if unused else None)
+                held = self._orders.get(timeout=max(0.0, sweep_at - now) if has_any else None)
             except Empty:
-                self._sweep(unused)
-                sweep_at = time.monotonic() + self._sweep_seconds
                 continue
             if held is None:
                 return
@@ -67,12 +66,16 @@ class ObjectFetcher:
         """Let the thread end after what was ordered."""
         self._orders.put(None)
 
-    def _sweep(self, unused: Sequence[str]) -> None:
+    def _sweep(self) -> None:
+        """Drop what the server no longer has."""
+        unused = self.objects.unused()
         try:
-            self.objects.drop(self._stored.gone(unused))
+            gone = self._stored.gone(unused)
         except ServerError:  # it stays until the next time
             return
-        self._on_fetched()
+        if gone:
+            self.objects.drop(gone)
+            self._on_fetched()
 
     def _repeated(self, held: Held, stop: threading.Event) -> FetchedObjects | None:
         backoff = Backoff()
