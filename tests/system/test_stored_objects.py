@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from functools import partial
 from itertools import repeat
 
@@ -31,6 +32,16 @@ def big(seed):
 def stored_keys(client):
     gc.collect()
     return client.keys("rq:farpool:object*") + client.keys("rq:farpool:owners*")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_stored(host, server, client):
+    """Every test's references go with it, and what they stood for."""
+    yield
+    wait_for(lambda: stored_keys(client) == [])
+    with connect(host.url) as other:
+        wait_for(lambda: stored_keys(other) == [])
+    wait_for(lambda: not any(thread.name == "farpool-objects" for thread in threading.enumerate()))
 
 
 def traffic(client):
