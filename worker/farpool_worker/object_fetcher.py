@@ -105,8 +105,10 @@ class ObjectFetcher:
         stored = self._stored.find(object_id)
         self._stored.check_there(stored)
         try:
-            segments = Segment.allocate([part.nbytes for part in stored.parts])
+            segments = Segment.reserve([part.nbytes for part in stored.parts])
+            self._stored.read(stored, lambda number, piece, offset: segments[number].write(memoryview(piece), offset))
+        except FarpoolError:  # outages are OSErrors, too
+            raise
         except OSError as error:
             raise FarpoolError(f"no shared memory for a stored object of {stored.nbytes:,} bytes: {error}") from error
-        self._stored.fetch_into(stored, [segment.view for segment in segments])
         return sealed(segments)

@@ -5,7 +5,7 @@ and checksums.  Owners are producers: each enters itself in the object's set and
 keys.  Whoever leaves the set empty removes them; what an owner leaves behind that died expires.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgpack
@@ -14,6 +14,7 @@ import xxhash
 
 from farpool_common.broker.outages import translated
 from farpool_common.broker.payloads import Payloads
+from farpool_common.broker.stream import streamed
 from farpool_common.codec import Encoded
 from farpool_common.errors import DecodeError, ObjectExpiredError, ResultExpiredError
 from farpool_common.keys import Keys
@@ -98,20 +99,35 @@ class StoredObjects:
             raise ObjectExpiredError(object_id)
         return StoredObject(object_id, self._parts(object_id, _sizes(head)))
 
-    def fetch_into(self, stored: StoredObject, targets: Sequence[memoryview]) -> None:
-        """Read its parts.  Raises ObjectExpiredError, and DecodeError when they are damaged."""
-        try:
-            for part, target in zip(stored.parts, targets, strict=True):
-                self._payloads.fetch_into(part, target)
-        except ResultExpiredError as error:
-            raise ObjectExpiredError(stored.id) from error
+    def read(self, stored: StoredObject, write: Callable[[int, bytes, int], None]) -> None:
+        """Hand over its bytes, piece by piece: the number of the part, the piece, and where in the part it belongs.
+
+        Raises ObjectExpiredError, and DecodeError when they are damaged.
+        """
+        for number, part in enumerate(stored.parts):
+            offset, digest = 0, xxhash.xxh3_64()
+            for piece in streamed(self._client, part.piece_keys(), self._place):
+                if piece is None:
+                    raise ObjectExpiredError(stored.id)
+                if offset + len(piece) > part.nbytes:
+                    raise DecodeError(f"a part of stored object {stored.id[:8]} is longer than its head says")
+                digest.update(piece)
+                write(number, piece, offset)
+                offset += len(piece)
+                del piece
+            if offset != part.nbytes or digest.intdigest() != part.checksum:
+                raise DecodeError(f"stored object {stored.id[:8]} is damaged: a checksum differs")
 
     def fetch(self, object_id: str) -> list[memoryview]:
         """The parts in new memory, writable."""
         stored = self.find(object_id)
         self.check_there(stored)
         targets = [memoryview(bytearray(part.nbytes)) for part in stored.parts]
-        self.fetch_into(stored, targets)
+
+        def write(number: int, piece: bytes, offset: int) -> None:
+            targets[number][offset : offset + len(piece)] = piece
+
+        self.read(stored, write)
         return targets
 
     def check_there(self, stored: StoredObject) -> None:
