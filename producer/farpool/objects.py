@@ -20,7 +20,7 @@ from farpool.connect import Server
 from farpool_common.backoff import Backoff
 from farpool_common.broker import WAITED_OUT, StoredObjects
 from farpool_common.codec import Encoded, Ref, decode, encode
-from farpool_common.errors import FarpoolError, ServerError, TooLargeError
+from farpool_common.errors import FarpoolError, TooLargeError
 from farpool_common.payload import StoredObject
 from farpool_common.sizes import ARGUMENT_BYTES_SETTING
 
@@ -43,7 +43,7 @@ class Keeper:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._owner = secrets.token_hex(8)
+        self._owner, self._pid = secrets.token_hex(8), os.getpid()
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
         self._dropped: SimpleQueue[str | None] = SimpleQueue()
@@ -74,6 +74,8 @@ class Keeper:
 
     def get(self, ref: Ref[T]) -> T:
         """The value of a reference, from the server."""
+        if os.getpid() != self._pid:
+            return keeper_of(self._server).get(ref)  # a fork may have found the lock taken, by nobody
         with self._lock:
             envelope, *buffers = self._connected().fetch(ref.id)
         value: T = decode(envelope, buffers)
@@ -145,7 +147,7 @@ class Keeper:
                     is_there = self._connected().renew(kept.stored, self._server.object_seconds)
                 if not is_there and kept.refs:
                     logger.warning("stored object %s is gone from %s", kept.stored.id[:8], self._server.place)
-        except ServerError as error:
+        except FarpoolError as error:
             logger.warning("%s. Stored objects are renewed when it is back.", error)
             return False
         return True

@@ -30,6 +30,8 @@ def shared(
 
     Looked at are a partial's arguments, `itertools.repeat`, and lists and tuples with their tuples.
     """
+    if "numpy" not in sys.modules:
+        return fn, list(iterables)
     storing = _Storing(put)
     if isinstance(fn, partial):
         keywords = {name: storing.stored(value) for name, value in fn.keywords.items()}

@@ -133,9 +133,9 @@ class Submitter:
         mapping.checked(chunksize, buffersize)
         deadline = mapping.deadline_of(timeout)
         fn, iterables = shared(fn, iterables, partial(self._keeper().put, waits=True))
-        if iterables and isinstance(fn, partial) and not fn.keywords:
-            iterables = [*(for_ever(value) for value in fn.args), *iterables]
-            fn = fn.func
+        function, args, keywords = unwrapped(fn, (), {})
+        if iterables and not keywords:
+            fn, iterables = function, [*map(for_ever, args), *iterables]
         if chunksize == 1 or isinstance(fn, partial):
             results = mapping.call_results if in_order else mapping.call_results_as_they_come
             return results(partial(self.submit, fn), iterables, deadline, buffersize)

@@ -221,10 +221,11 @@ def test_a_forked_child_leaves_its_parent_s_objects_alone(executor, host, big):
     ref = executor.put(big)
     pid = os.fork()
     if pid == 0:
+        is_right = np.array_equal(ref.get(), big)
         del ref
         gc.collect()
-        os._exit(0)
-    os.waitpid(pid, 0)
+        os._exit(0 if is_right else 1)
+    assert os.waitpid(pid, 0)[1] == 0
     assert executor.submit(tasks.takes_two, ref, 1).result() == (False, big[1])
 
 
