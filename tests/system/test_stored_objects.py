@@ -280,13 +280,19 @@ def test_a_spoiled_head_fails_the_call_and_not_the_daemon(executor, host, big, h
         assert executor.submit(tasks.square, 3).result() == 9
 
 
+def queued_record(client):
+    """The key of the one record whose task waits in the queue."""
+    wait_for(lambda: client.llen("rq:queue:default"))
+    (task_id,) = client.lrange("rq:queue:default", 0, -1)
+    return b"rq:job:" + task_id
+
+
 @pytest.mark.parametrize("ids", ["../x", "a" * 31, "f" * 32 + " x", " "])
 def test_a_record_with_other_ids_is_malformed(server, client, tmp_path, ids):
     with daemons(server.url, tmp_path, "host1"), Executor(server.url) as executor:
         client.set("rq:suspended", 1)
         future = executor.submit(tasks.square, 3)
-        wait_for(lambda: client.keys("rq:job:*"))
-        client.hset(client.keys("rq:job:*")[0], "farpool_objects", ids)
+        client.hset(queued_record(client), "farpool_objects", ids)
         client.delete("rq:suspended")
         with pytest.raises(MalformedTaskError, match="farpool_objects"):
             future.result()
@@ -297,9 +303,7 @@ def test_a_call_whose_record_does_not_name_its_object_fails(executor, host, big)
         ref = executor.put(big)
         client.set("rq:suspended", 1)
         future = executor.submit(tasks.takes_two, ref, 1)
-        wait_for(lambda: client.keys("rq:job:*"))
-        for job in client.keys("rq:job:*"):
-            client.hdel(job, "farpool_objects")
+        assert client.hdel(queued_record(client), "farpool_objects")
         client.delete("rq:suspended")
         with pytest.raises(farpool.DecodeError, match="does not name stored object"):
             future.result()
