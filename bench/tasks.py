@@ -49,3 +49,8 @@ def pauses_long(seconds: float) -> float:
     """The same, under another name: a function that is known to be long."""
     time.sleep(seconds)
     return seconds
+
+
+def stripe_sum(array: np.ndarray, number: int) -> float:
+    """A small part of a large array."""
+    return float(array[number::1000].sum())

@@ -23,6 +23,11 @@ IDLE, PREPARING, REPORTING = -1, -2, -3
 
 _OURS = ("farpool_common.", "farpool_worker.")
 
+READ_ONLY_NOTE = (
+    "An array that several calls share (farpool.put, or one array for many calls of a map) arrives read-only: "
+    "change a copy of it, array.copy()."
+)
+
 SLOW_SECONDS = 0.001
 """Results do not wait for a call that takes longer than this on average."""
 
@@ -120,6 +125,8 @@ def called(function: Callable[..., Any], chunk: Chunk) -> Callable[..., Any]:
 
 def failure_of(error: BaseException) -> Failure:
     """Describe an exception, with a traceback that begins at the task."""
+    if isinstance(error, ValueError) and "read-only" in str(error):  # as NumPy says it
+        error.add_note(READ_ONLY_NOTE)
     return Failure.of(of_task(error))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from farpool_common.codec import Encoded, decode, encode, is_column, is_packed, packed_column, unpacked_column
+from farpool_common.codec import Encoded, Repeated, decode, encode, is_column, is_packed, packed_column, unpacked_column
 from farpool_common.errors import DecodeError
 from farpool_common.failure import Failure
 
@@ -91,16 +91,21 @@ def encode_chunk(chunk: Chunk) -> Encoded:
                 chunk.limit,
                 [start.owner, start.function, start.args] if start else None,
                 chunk.together,
-            ]
+            ],
+            takes_refs=True,
         )
     )
 
 
 def decode_chunk(
-    envelope: bytes, buffers: Sequence[memoryview] = (), *, classes: Callable[[str], type] | None = None
+    envelope: bytes,
+    buffers: Sequence[memoryview] = (),
+    *,
+    classes: Callable[[str], type] | None = None,
+    objects: Callable[[str], Any] | None = None,
 ) -> Chunk:
     """The chunk that `encode_chunk` wrote.  Raises DecodeError when it is none."""
-    match decode(*_whole(envelope, buffers), classes=classes):
+    match decode(*_whole(envelope, buffers), classes=classes, objects=objects):
         case [1, str(function), rows, columns, list(kwargs), limit, start, bool(together)]:
             chunk = Chunk(
                 function,
@@ -129,7 +134,7 @@ def _check_shape(chunk: Chunk) -> None:
 def _sequences(value: Any) -> Sequence[Sequence[Any]] | None:
     if value is None:
         return None
-    if isinstance(value, (list, tuple)) and all(isinstance(v, (list, tuple, range)) for v in value):
+    if isinstance(value, (list, tuple)) and all(isinstance(v, (list, tuple, range, Repeated)) for v in value):
         return value
     raise DecodeError("the arguments of a chunk are no sequences")
 
@@ -208,7 +213,7 @@ def _unpacked(packed: dict[Any, Any]) -> Sequence[Any]:
 def _shortened(encoded: Encoded) -> Encoded:
     if len(encoded.envelope) <= LONG_ENVELOPE:
         return encoded
-    return Encoded(b"", (memoryview(encoded.envelope), *encoded.buffers))
+    return Encoded(b"", (memoryview(encoded.envelope), *encoded.buffers), encoded.refs)
 
 
 def _whole(envelope: bytes, buffers: Sequence[memoryview]) -> tuple[bytes, Sequence[memoryview]]:

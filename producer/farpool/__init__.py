@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from farpool.executor import Executor
     from farpool.future import Future
-    from farpool_common.codec import Serializer
+    from farpool.putting import put
+    from farpool_common.codec import Ref, Serializer
     from farpool_common.errors import (
         ArgumentError,
         DecodeError,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         FunctionNotFoundError,
         FunctionNotImportableError,
         MalformedTaskError,
+        ObjectExpiredError,
         QueueFullError,
         RemoteError,
         RemoteTraceback,
@@ -53,7 +55,9 @@ __all__ = [
     "FunctionNotImportableError",
     "Future",
     "MalformedTaskError",
+    "ObjectExpiredError",
     "QueueFullError",
+    "Ref",
     "RemoteError",
     "RemoteTraceback",
     "ResultError",
@@ -71,14 +75,17 @@ __all__ = [
     "TooLargeError",
     "WorkerLostError",
     "as_completed",
+    "put",
     "wait",
 ]
 
 _HOMES = {
     "Executor": "farpool.executor",
     "Future": "farpool.future",
+    "Ref": "farpool_common.codec",
     "Serializer": "farpool_common.codec",
     "as_completed": "concurrent.futures",
+    "put": "farpool.putting",
     "wait": "concurrent.futures",
 }
 

@@ -3,8 +3,13 @@
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
-from typing import Any
+from itertools import islice, repeat
+from operator import is_
+from typing import Any, TypeVar
+
+from farpool_common.codec import Ref, Repeated
+
+T = TypeVar("T")
 
 Columns = list[Sequence[Any]]
 
@@ -45,7 +50,7 @@ class _Slices:
 
 def _is_column(iterable: Any) -> bool:
     """Whether slices of it are columns: what they give when iterated over arrives as it is here."""
-    if type(iterable) is range:
+    if type(iterable) in (range, Repeated):
         return True
     numpy = sys.modules.get("numpy")
     if numpy is None or type(iterable) not in (numpy.ndarray, numpy.memmap):
@@ -63,6 +68,23 @@ def _column(values: Any) -> Any:
 
 def _is_copied(column: Any) -> bool:
     return getattr(column, "ndim", 0) == 1 and type(column) is not sys.modules["numpy"].memmap
+
+
+def for_ever(value: T) -> Repeated[T]:
+    """An input that is the same for all calls."""
+    return Repeated(value, sys.maxsize)
+
+
+def folded(column: Sequence[Any]) -> Sequence[Any]:
+    """A column with one value instead of many, where the same one stands everywhere and nobody can change it."""
+    if len(column) < 2 or isinstance(column, range):
+        return column
+    if type(column[0]) not in _UNCHANGING:  # each call has its own
+        return list(column) if isinstance(column, Repeated) else column
+    return Repeated(column[0], len(column)) if all(map(is_, column, repeat(column[0]))) else column
+
+
+_UNCHANGING = {Ref, int, float, complex, str, bytes, bool, type(None)}
 
 
 class Inputs:

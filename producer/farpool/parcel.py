@@ -69,6 +69,7 @@ class Parcel:
             limit=options.timeout,
             retries=options.retries,
             parts=self._parts,
+            objects=[ref.id for ref in shipment.refs],
         )
 
 
@@ -95,6 +96,7 @@ def _encoded(shipment: Shipment, most_bytes: int) -> Parcel:
         raise TooLargeError(what, encoded.nbytes, most_bytes, ARGUMENT_BYTES_SETTING)
     shipment.route.pace.learn_size(encoded.nbytes, shipment.calls)
     shipment.chunk = None  # the arguments live on in `encoded` only
+    shipment.refs = encoded.refs
     return Parcel(shipment, encoded)
 
 

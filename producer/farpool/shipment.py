@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from farpool.inputs import folded
 from farpool.options import CallOptions
 from farpool.origin import Origin
 from farpool.pace import Pace
 from farpool_common.chunk import Chunk, Initializer, Outcome
+from farpool_common.codec import Ref
 from farpool_common.ids import new_id
 
 
@@ -24,6 +26,8 @@ class Route:
 
     def chunk(self, **calls: Any) -> Chunk:
         """A chunk of this function."""
+        if columns := calls.get("columns"):
+            calls["columns"] = [folded(column) for column in columns]
         return Chunk(self.name, limit=self.options.timeout, initializer=self.initializer, **calls)
 
 
@@ -99,6 +103,7 @@ class Shipment:
         "is_ended",
         "looked_at",
         "reading",
+        "refs",
         "route",
         "sent_at",
         "sink",
@@ -111,6 +116,7 @@ class Shipment:
         self.id = task_id or new_id()
         self.route, self.sink, self.source = route, sink, source
         self.chunk: Chunk | None = chunk
+        self.refs: tuple[Ref[Any], ...] = ()  # so that what they stand for stays on the server until the end
         self.calls = len(chunk)
         self.delivered = 0
         self.dropped: set[int] = set()

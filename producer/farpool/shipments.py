@@ -56,6 +56,7 @@ class Shipments:
     def land(self, shipment: Shipment) -> None:
         """The task is over."""
         self._table.pop(shipment.id, None)
+        shipment.refs = ()
         shipment.source.in_flight.discard(shipment.id)
 
     def abandon(self, shipment: Shipment) -> None:

@@ -1,6 +1,6 @@
 """Submitting calls and maps under one set of options."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack
@@ -9,11 +9,15 @@ from farpool import mapping
 from farpool.client import Client
 from farpool.feeder import BufferSize
 from farpool.future import Future
+from farpool.inputs import for_ever
 from farpool.lane import Lane
 from farpool.mapping import ChunkSize
+from farpool.objects import Keeper, keeper_of
 from farpool.options import CallOptions
 from farpool.session import Session
+from farpool.sharing import shared
 from farpool.shipment import Route
+from farpool_common.codec import Ref
 from farpool_common.names import function_name, unwrapped
 
 P = ParamSpec("P")
@@ -69,6 +73,18 @@ class Submitter:
         client.accept(lane, future, *call)
         return future
 
+    def put(self, value: T) -> Ref[T]:
+        """Store an array or another value once, for any number of calls; give them the reference in its place.
+
+        Each host fetches it once, and all its processes see the same memory: arrays are read-only, and nobody
+        should change anything else either.  It stays as long as the reference lives, or a call that was given it.
+        Raises EncodeError and TooLargeError when the value cannot travel, and ServerError for an outage.
+        """
+        return self._keeper().put(value)
+
+    def _keeper(self) -> Keeper:
+        return keeper_of(self._session.server)
+
     def map(
         self,
         fn: Callable[..., T],
@@ -87,6 +103,9 @@ class Submitter:
 
         With a chunksize above 1, ranges and NumPy arrays travel as they are.  Rows of an array are views of it
         until they are sent: do not change them before.
+
+        A large array that several calls are given (by `itertools.repeat`, `functools.partial`, or as the same
+        object in lists) is stored once, as by `put`, and arrives read-only.
         """
         return self._map(fn, iterables, timeout, chunksize, buffersize, in_order=True)
 
@@ -104,7 +123,7 @@ class Submitter:
     def _map(
         self,
         fn: Callable[..., Any],
-        iterables: tuple[Iterable[Any], ...],
+        iterables: Sequence[Iterable[Any]],
         timeout: float | None,
         chunksize: ChunkSize,
         buffersize: BufferSize,
@@ -113,6 +132,10 @@ class Submitter:
     ) -> Iterator[Any]:
         mapping.checked(chunksize, buffersize)
         deadline = mapping.deadline_of(timeout)
+        fn, iterables = shared(fn, iterables, partial(self._keeper().put, waits=True))
+        function, args, keywords = unwrapped(fn, (), {})
+        if iterables and not keywords:
+            fn, iterables = function, [*map(for_ever, args), *iterables]
         if chunksize == 1 or isinstance(fn, partial):
             results = mapping.call_results if in_order else mapping.call_results_as_they_come
             return results(partial(self.submit, fn), iterables, deadline, buffersize)

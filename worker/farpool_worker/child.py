@@ -38,6 +38,7 @@ from farpool_common.task import Ranges
 from farpool_common.trust import Trust, enable
 from farpool_worker import warm
 from farpool_worker.channel import Channel, Message, framed
+from farpool_worker.child_objects import ChildObjects
 from farpool_worker.isolation import isolate
 from farpool_worker.job_data import chunk_of
 from farpool_worker.job_options import JobOptions
@@ -91,7 +92,8 @@ class Child:
     def __init__(self, channel: Channel, cursor: memoryview, trust: Trust, manners: Manners) -> None:
         self._channel, self._cursor, self._manners = channel, cursor, manners
         self._reporter = Reporter(channel, manners.batch_seconds)
-        self._preparer = Preparer(trust)
+        self._objects = ChildObjects()
+        self._preparer = Preparer(trust, lambda object_id: self._objects.value(object_id, self._preparer.classes))
         self._warm = WarmMemory()
         self._speeds = Speeds()
         self._jobs = Jobs(manners.jobs, self._preparer, self._reporter, self._enter, manners.most_bytes)
@@ -115,6 +117,9 @@ class Child:
         match message.fields:
             case ["run", list(rows)]:
                 self._run_all(rows, list(message.segments))
+                return True
+            case ["objects", list(rows), list(dropped)]:
+                self._objects.take(rows, message.segments, dropped)
                 return True
             case _:
                 return False

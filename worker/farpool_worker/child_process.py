@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import Enum, auto
 from typing import Any
@@ -14,6 +14,7 @@ from farpool_worker.assignment import Assignment
 from farpool_worker.channel import Channel, Frame, GarbageError, framed
 from farpool_worker.events import Crashed, Event, TakenBack
 from farpool_worker.forkserver import Launcher
+from farpool_worker.known_objects import KnownObjects
 from farpool_worker.store import Segment
 from farpool_worker.take_back import TakeBack
 from farpool_worker.work import Work
@@ -57,6 +58,7 @@ class ChildProcess:
         self._assignment = Assignment(self.pid, self._cursor)
         self._take_back = TakeBack(self._cursor, self._assignment, long_seconds)
         self.idle_since = 0.0
+        self._objects = KnownObjects()
         self._reason: str | None = None
         self._timed_out = False
         self._kill_at: float | None = None
@@ -73,7 +75,16 @@ class ChildProcess:
         segments = [segment for work in works for segment in work.segments]
         rows = self._assignment.add(works)
         self._take_back.sent(time.monotonic())
-        self._write(framed(["run", rows], segments))
+        self._write(*self._objects.frames(works), framed(["run", rows], segments))
+
+    def forget(self, object_ids: Iterable[str]) -> None:
+        """Let it drop stored objects: now when it is idle, else when it has ended what it does."""
+        self._objects.forget(object_ids)
+        if self.stage is Stage.IDLE:
+            self._tell_of_objects()
+
+    def _tell_of_objects(self) -> None:
+        self._write(*self._objects.frames())
 
     def stop_at_next_call(self) -> None:
         """Let it give back what it has not begun; if it is in a long call, `take_back` takes it."""
@@ -203,6 +214,7 @@ class ChildProcess:
                 yield event
             if self.stage is Stage.BUSY and not self._assignment:
                 self._become_idle()
+                self._tell_of_objects()
 
     def _become_idle(self) -> None:
         self.stage, self.idle_since = Stage.IDLE, time.monotonic()
@@ -242,9 +254,9 @@ class ChildProcess:
 
     # --- helpers ---------------------------------------------------------------------------------
 
-    def _write(self, frame: Frame) -> None:
+    def _write(self, *frames: Frame) -> None:
         try:
-            self._channel.write([frame])
+            self._channel.write(frames)
         except OSError:  # gone, or stopped with a full pipe
             self.kill()
 

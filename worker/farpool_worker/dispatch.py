@@ -131,6 +131,7 @@ def work_of(share: Share, runtimes: Runtimes) -> Work:
         job=None if task.reply is not None else _ref(task),
         patience=0.0 if task.reply is not None else RQ_PATIENCE_SECONDS,
         expected=runtimes.mean(task.label) or 0.0,
+        objects=held.hold.held,
     )
 
 

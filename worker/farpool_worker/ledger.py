@@ -1,7 +1,7 @@
 """What this daemon holds: every claimed task from its claim to its end.  Main thread only.
 
-A task is fetching (its large arguments are on their way), ready (waits for a slot), sent (a child has
-calls of it, or several have; others of its calls may wait) or ending (all its calls have outcomes, which
+A task is fetching (its large arguments or stored objects are on their way), ready (waits for a slot), sent (a child
+has calls of it, or several have; others of its calls may wait) or ending (all its calls have outcomes, which
 Redis has not taken yet).
 """
 
@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from farpool_common.task import Ranges, Task, without
+from farpool_worker.host_objects import Hold, nothing
 from farpool_worker.store import Segment
 from farpool_worker.work import Kind
 
@@ -46,6 +47,7 @@ class Held:
     waiting: Ranges = ()
     stage: Stage = Stage.READY
     segments: Sequence[Segment] = ()
+    hold: Hold = field(default_factory=nothing)
     losses: dict[int, int] = field(default_factory=dict)
     seconds: float = 0.0
     sent_at: float = 0.0
@@ -70,6 +72,7 @@ class Held:
         for segment in self.segments:
             segment.close()
         self.segments = ()
+        self.hold.close()
 
 
 class Share(NamedTuple):
@@ -104,20 +107,23 @@ class Ledger:
         """All held tasks with their stage."""
         return list(self._held.values())
 
-    def add(self, task: Task) -> Held:
-        """Enter a claimed task; one with large arguments is fetching, any other is ready."""
+    def add(self, task: Task, hold: Hold | None = None) -> Held:
+        """Enter a claimed task, with a hold on its stored objects if these are here.
+
+        One whose large arguments or objects are not here is fetching, any other is ready.
+        """
         if before := self._held.get(task.id):
             self.remove(before)  # that lease was taken away, and we have not been told of it yet
-        held = Held(task, task.remaining, task.remaining)
+        held = Held(task, task.remaining, task.remaining, hold=hold or nothing())
         self._held[task.id] = held
-        if task.parts:
+        if task.parts or len(held.hold.held) < len(task.objects):
             held.stage = Stage.FETCHING
         else:
             self._queue(held)
         return held
 
-    def fetched(self, held: Held, segments: Sequence[Segment]) -> None:
-        """The large arguments have arrived."""
+    def fetched(self, held: Held, segments: Sequence[Segment] = ()) -> None:
+        """The large arguments, and the stored objects, have arrived."""
         held.segments, held.stage = segments, Stage.READY
         self._queue(held)
 

@@ -114,6 +114,11 @@ class Pool:
             raise ValueError(f"slot {slot} is not idle")
         child.send(works)
 
+    def forget(self, object_ids: Sequence[str]) -> None:
+        """Have all children let go of stored objects that the host has dropped."""
+        for child in self._children() if object_ids else ():
+            child.forget(object_ids)
+
     # --- what happens ----------------------------------------------------------------------------
 
     def waitables(self) -> list[Any]:

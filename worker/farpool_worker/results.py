@@ -14,10 +14,11 @@ from farpool_worker.job_ends import JobEnds
 from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
 from farpool_worker.losses import failed_outcome, failed_outcomes
+from farpool_worker.object_fetcher import FetchedObjects, ObjectFetcher
 from farpool_worker.outbox import Closing, Outbox, Outcomes
 from farpool_worker.runtimes import Runtimes
 from farpool_worker.store import Segment
-from farpool_worker.transfer import Fetched, Moved, Store, Stored, Transfer
+from farpool_worker.transfer import Fetch, Fetched, Moved, Store, Stored, Transfer
 
 
 class Results:
@@ -31,10 +32,11 @@ class Results:
         transfer: Transfer,
         jobs: JobEnds,
         runtimes: Runtimes,
+        objects: ObjectFetcher,
     ) -> None:
         self._host, self._ledger, self._outbox = host, ledger, outbox
         self._transfer, self.jobs = transfer, jobs
-        self._runtimes = runtimes
+        self._runtimes, self._objects = runtimes, objects
         self.failed_calls = 0
         self.task_seconds: float | None = None
         self.task_bytes = 0.0
@@ -81,6 +83,29 @@ class Results:
                 outcomes.parts = parts
             case _:
                 assert_never(moved)
+
+    def fetch(self, held: Held) -> None:
+        """Have brought what a task waits for: its stored objects first, then its own large arguments."""
+        if len(held.hold.held) < len(held.task.objects):
+            self._objects.order(held)
+        else:
+            self.moved(self._transfer.order(Fetch(held)))
+
+    def brought(self, fetched: FetchedObjects) -> None:
+        """Take in what the objects' thread has brought."""
+        held, hold = fetched.held, fetched.hold
+        if held.stage is not Stage.FETCHING or self._ledger.get(held.task.id) is not held:
+            if hold is not None:  # it was canceled or taken away meanwhile
+                hold.close()
+        elif hold is None:
+            assert fetched.error is not None
+            self.fail_rest(held, fetched.error)
+        else:
+            held.hold = hold
+            if held.task.parts:
+                self.moved(self._transfer.order(Fetch(held)))
+            else:
+                self._ledger.fetched(held)
 
     def refuse(self, task: Malformed) -> None:
         """A record that cannot be read: its producer is told, or it goes to the failed registry."""

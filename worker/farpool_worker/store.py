@@ -98,14 +98,23 @@ class Segment:
     @classmethod
     def holding(cls, buffers: Sequence[memoryview]) -> tuple["Segment", ...]:
         """Copies of buffers, in one file."""
-        if not buffers:
+        segments = cls.reserve([buffer.nbytes for buffer in buffers])
+        for segment, buffer in zip(segments, buffers, strict=True):
+            segment.write(buffer)
+        return segments
+
+    @classmethod
+    def reserve(cls, sizes: Sequence[int]) -> tuple["Segment", ...]:
+        """As `allocate`, without the memory: that comes with each `write`."""
+        if not sizes:
             return ()
-        sizes = [buffer.nbytes for buffer in buffers]
         offsets, total = offsets_of(sizes)
         file = AnonymousFile.sized(total)
-        for offset, buffer in zip(offsets, buffers, strict=True):
-            file.write(buffer, offset)
         return tuple(cls.of(file, *place) for place in zip(offsets, sizes, strict=True))
+
+    def write(self, buffer: memoryview, offset: int = 0) -> None:
+        """Copy a buffer in, which fits."""
+        self.file.write(buffer, self.offset + offset)
 
     @property
     def file(self) -> AnonymousFile:

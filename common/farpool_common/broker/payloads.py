@@ -41,13 +41,14 @@ class Payloads:
         parts = []
         for index, buffer in enumerate(buffers):
             part = Part(self._keys.data(owner, index), len(buffer), xxhash.xxh3_64_intdigest(buffer))
-            self._write(part, buffer)
+            self.write(part, buffer)
             parts.append(part)
         return parts
 
-    def _write(self, part: Part, buffer: memoryview) -> None:
+    def write(self, part: Part, buffer: memoryview, seconds: int = STORED_SECONDS) -> None:
+        """Write one buffer, for so many seconds."""
         with translated(self._place), self._timed(part.nbytes):
-            self._bulk_for(part).set_all(_items(part, buffer), STORED_SECONDS)
+            self._bulk_for(part).set_all(_items(part, buffer), seconds)
 
     def _bulk_for(self, part: Part) -> Bulk:
         """Somebody who must not wait for long may be moving what is little."""

@@ -157,4 +157,6 @@ def _record(task: NewTask) -> list[Any]:
         fields += ["farpool_limit", f"{task.limit:.6f}"]
     if task.parts:
         fields += ["farpool_parts", pack_parts(task.parts)]
+    if task.objects:
+        fields += ["farpool_objects", " ".join(task.objects)]
     return fields

@@ -5,12 +5,15 @@ from farpool_common.codec.decoder import decode
 from farpool_common.codec.encoder import INLINE_LIMIT, Encoded, encode
 from farpool_common.codec.faults import explain
 from farpool_common.codec.limits import Limits
+from farpool_common.codec.references import Ref, Repeated
 from farpool_common.codec.serializer import Serializer
 
 __all__ = [
     "INLINE_LIMIT",
     "Encoded",
     "Limits",
+    "Ref",
+    "Repeated",
     "Serializer",
     "decode",
     "encode",

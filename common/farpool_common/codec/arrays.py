@@ -85,15 +85,19 @@ def _array(dtype: DType, order: Any, data: bytes | int, shape: list[Any], readin
     if dtype.names and isinstance(store, bytes):
         store = memoryview(bytearray(store))  # NumPy's copy leaves anything at all between the fields
     found: Array = np.ndarray(tuple(shape), dtype, store, order=order)
-    return found.copy(order="K") if isinstance(store, bytes) else found
+    if isinstance(store, bytes):
+        found = found.copy(order="K")
+    if reading.is_shared:
+        found.flags.writeable = False
+    return found
 
 
 def _buffer(index: int, reading: Reading) -> memoryview:
-    """A writable buffer beside the envelope.  Arrays that were one array share it."""
+    """A buffer beside the envelope, writable unless what is read is shared.  Arrays that were one array share it."""
     if type(index) is not int or not 0 <= index < len(reading.buffers):
         raise DecodeError(f"an array is in buffer {index}, and {len(reading.buffers)} came along")
     view = reading.buffers[index]
-    if view.readonly:
+    if view.readonly and not reading.is_shared:
         view = reading.buffers[index] = memoryview(bytearray(view))
     return view.cast("B") if view.format != "B" or view.ndim != 1 else view
 

@@ -26,18 +26,21 @@ def decode(
     buffers: Sequence[memoryview] = (),
     *,
     classes: Callable[[str], type] | None = None,
+    objects: Callable[[str], Any] | None = None,
+    is_shared: bool = False,
     limits: Limits = DEFAULT,
 ) -> Any:
     """The value that `encode` wrote.
 
-    Arrays are writable; those in writable buffers use them without a copy.  `classes` finds a class by
-    its name `module:qualname`; without it only classes that are already imported are found.  Raises
-    DecodeError, or what FarpoolError `classes` raises.
+    Arrays are writable; those in writable buffers use them without a copy.  With `is_shared` they are
+    read-only, and use read-only buffers without a copy as well.  `classes` finds a class by its name
+    `module:qualname`; without it only classes that are already imported are found.  `objects` finds what
+    references stand for.  Raises DecodeError, or what FarpoolError `classes` or `objects` raises.
     """
     if len(envelope) > limits.max_bytes:
         raise DecodeError(f"{len(envelope):,} bytes in one message; the limit is {limits.max_bytes:,}")
     try:
-        return _unpack(envelope, Reading(buffers, classes or loaded_class), limits)
+        return _unpack(envelope, Reading(buffers, classes or loaded_class, objects, is_shared=is_shared), limits)
     except FarpoolError:
         raise
     except MemoryError:
