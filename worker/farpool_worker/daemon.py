@@ -18,7 +18,7 @@ from farpool_common.keys import Keys
 from farpool_worker.claimer import Claimer
 from farpool_worker.commands import Commands
 from farpool_worker.deadline import BOOTTIME, Deadline
-from farpool_worker.dispatch import STUCK_SECONDS, ahead, batches, work_of
+from farpool_worker.dispatch import ahead, batches, stuck_seconds, work_of
 from farpool_worker.drain import Drain, Holdings, give_back, send_results, unsaid
 from farpool_worker.events import Settled
 from farpool_worker.host_objects import HostObjects
@@ -349,7 +349,7 @@ class Daemon:
         if self._pool.idle():
             return None
         heard_at = max(self._results.heard_at, self._dispatched_at)
-        return max(0.0, heard_at + STUCK_SECONDS - now)
+        return max(0.0, heard_at + stuck_seconds(self._could_go()) - now)
 
     def _dispatch(self) -> None:
         idle = self._pool.idle() if self._lease.is_sure else []
