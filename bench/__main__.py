@@ -9,6 +9,7 @@ WORKLOADS = {
     "w3": "bench.w3_map",
     "w4": "bench.w4_numpy",
     "w5": "bench.w5_arrays",
+    "w5b": "bench.w5b_local_arrays",
     "w6": "bench.w6_backlog",
     "rq": "bench.rq_jobs",
 }

@@ -16,6 +16,7 @@ from farpool_common.keys import Keys
 from farpool_common.limit import SoftLimit
 from farpool_common.payload import parts_from_rows
 from farpool_common.preparing import Prepared, Preparer
+from farpool_common.shared import map_arguments
 from farpool_common.trust import Trust
 
 MOST_RQ_RESULT_BYTES = 256 * 1024 * 1024
@@ -60,4 +61,7 @@ def _fetched(parts: Sequence[Sequence[Any]]) -> list[memoryview]:
         raise RuntimeError("run_chunk with large arguments runs inside an RQ worker only")
     prefix = job.redis_job_namespace_prefix.removesuffix(":job:")
     payloads = Payloads(job.connection, Keys(prefix), "the RQ worker's server")
-    return [payloads.fetch(part) for part in parts_from_rows(parts, prefix)]
+    found = parts_from_rows(parts, prefix)
+    if any(part.is_shared for part in found):
+        return map_arguments(found)
+    return [payloads.fetch(part) for part in found]

@@ -63,6 +63,7 @@ class Task:
     plain: Plain = PLAIN
     claimed_at: str = ""
     callbacks: tuple[str, ...] = ()
+    folder: str = ""
 
     @property
     def member(self) -> str:
@@ -152,6 +153,7 @@ def _task(claim: Claim, record: Mapping[bytes, bytes], prefix: str, border: Bord
         plain=border.plain(record) if reply is None else PLAIN,
         claimed_at=claim.claimed_at,
         callbacks=tuple(name for field in _CALLBACKS if (name := _text(record, field))) if reply is None else (),
+        folder=_text(record, b"farpool_folder") or "",
     )
 
 

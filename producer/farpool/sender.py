@@ -70,7 +70,7 @@ class Sender:
         self._is_lone = True
         try:
             self._collect()
-            if any(parcel.has_buffers for parcel in self._parcels):
+            if not all(parcel.is_quick(self._broker) for parcel in self._parcels):
                 self._outbox.wake()
                 return
             self._send()

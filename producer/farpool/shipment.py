@@ -1,6 +1,6 @@
 """One task on its way: made from calls, sent, and gone when its last outcome is here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,6 +9,7 @@ from farpool.origin import Origin
 from farpool.pace import Pace
 from farpool_common.chunk import Chunk, Initializer, Outcome
 from farpool_common.ids import new_id
+from farpool_common.payload import Part
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +99,7 @@ class Shipment:
         "id",
         "is_ended",
         "looked_at",
+        "parts",
         "reading",
         "route",
         "sent_at",
@@ -117,6 +119,7 @@ class Shipment:
         self.status: str | None = None
         self.trouble: BaseException | None = None
         self.is_ended = False  # so the server said, though no word of it had come
+        self.parts: Sequence[Part] = ()  # where its large arguments are
         self.sent_at: float | None = None  # when the server had it
         self.looked_at = self.asked_at = 0.0
         self.reading: Reading | None = None

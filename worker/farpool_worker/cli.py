@@ -16,7 +16,14 @@ from farpool_common.exit_codes import exit_code
 from farpool_worker.job_options import JobOptions, RqOptions, border_of, formats, own_serializer
 from farpool_worker.log import start_logging
 from farpool_worker.serve import serve
-from farpool_worker.settings import STRATEGIES, WorkerSettings, default_name, lease_times, max_result_bytes
+from farpool_worker.settings import (
+    STRATEGIES,
+    WorkerSettings,
+    default_name,
+    lease_times,
+    max_result_bytes,
+    shared_folder,
+)
 from farpool_worker.slots import usable_slots
 
 URL_HELP = "Address of the server.  [default: FARPOOL_URL, RQ_REDIS_URL, REDIS_URL, localhost]"
@@ -114,6 +121,7 @@ def _settings(queues: tuple[str, ...], options: dict[str, Any]) -> WorkerSetting
         max_jobs=options["max_jobs"],
         strategy=options["strategy"],
         times=lease_times(os.environ),
+        folder=shared_folder(os.environ),
     )
 
 

@@ -39,6 +39,7 @@ from farpool_worker.results import Results
 from farpool_worker.runtimes import Runtimes
 from farpool_worker.server_watch import ServerWatch
 from farpool_worker.settings import WorkerSettings
+from farpool_worker.shared import SharedMemory
 from farpool_worker.signals import StopRequests
 from farpool_worker.threads import Background
 from farpool_worker.transfer import Transfer
@@ -67,7 +68,7 @@ class Daemon:
         self._deadline = Deadline.created(_clock(settings))
         self._pool = Pool(_pool_options(settings), self._deadline)
         self._outbox = Outbox(self._broker)
-        self._transfer = Transfer(self._new_broker().payloads, self._wakeup.ring)
+        self._transfer = Transfer(self._new_broker().payloads, self._wakeup.ring, SharedMemory(settings.folder))
         self._jobs = JobEnds(self._ledger, self._outbox, has_rq=settings.jobs.rq is not None)
         self._results = Results(settings.name, self._ledger, self._outbox, self._transfer, self._jobs, self._runtimes)
         self._claimer = Claimer(self._broker, waits=not settings.is_burst, strategy=settings.strategy)
@@ -111,7 +112,7 @@ class Daemon:
             self._pool.start()  # before any thread: the template process must be single-threaded
             self._membership.join()
             self._background.start("lease", self._lease.run)
-            self._background.start("transfer", self._transfer.run)
+            self._transfer.start(self._background)
             if self._settings.with_scheduler:
                 self._schedule()
             log.info("%s: %s on %s", self._settings.name, server, ", ".join(self._settings.queues))
@@ -389,4 +390,5 @@ def _pool_options(settings: WorkerSettings) -> PoolOptions:
         max_result_bytes=settings.max_result_bytes,
         start_method=settings.start_method,
         jobs=settings.jobs,
+        folder=settings.folder,
     )

@@ -3,9 +3,9 @@
 import time
 
 from farpool_common.broker import Claimed, Task, WorkerBroker
-from farpool_common.errors import NotPlainError, WorkerLostError
+from farpool_common.errors import FarpoolError, NotPlainError, WorkerLostError
 from farpool_worker.claimer import Claimer
-from farpool_worker.ledger import Ledger, Stage
+from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.results import Results
 from farpool_worker.transfer import Fetch, Transfer
 
@@ -53,4 +53,14 @@ class Intake:
             error = WorkerLostError(f"its worker was lost {task.abandons} times; it may kill what runs it")
             self._results.fail_rest(held, error)
         elif held.stage is Stage.FETCHING:
+            self._fetch(held)
+
+    def _fetch(self, held: Held) -> None:
+        """Have large arguments brought here.  Those in shared memory are here already."""
+        if not held.task.parts[0].is_shared:
             self._transfer.order(Fetch(held))
+            return
+        try:
+            self._ledger.fetched(held, self._transfer.shared.arguments(held.task.parts))
+        except FarpoolError as error:
+            self._results.fail_rest(held, error)

@@ -130,8 +130,11 @@ class Results:
         self.task_seconds = seconds if mean is None else 0.8 * mean + 0.2 * seconds
 
     def _post(self, task: Task, outcomes: Outcomes, segments: Sequence[Segment]) -> None:
-        """Queue outcomes; large values go to Redis first, by the transfer thread."""
-        if segments:
+        """Queue outcomes; large values go first: handed over in shared memory, or to Redis by the transfer thread."""
+        if segments and (shared := self._transfer.shared.publish(task, segments)) is not None:
+            outcomes.parts = shared
+            _close(segments)
+        elif segments:
             outcomes.parts = None
             buffers = [segment.view for segment in segments]
             owner = f"{task.id}-{task.execution}-{outcomes.span[0]}"

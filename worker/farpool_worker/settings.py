@@ -11,6 +11,7 @@ from farpool_common.address import Address
 from farpool_common.border import Border
 from farpool_common.broker import Durability
 from farpool_common.errors import SettingsError
+from farpool_common.shared import FOLDER_VARIABLE, SharedFolder
 from farpool_common.sizes import MAX_BYTES, RESULT_BYTES_SETTING, most_bytes
 from farpool_worker.job_options import JobOptions
 from farpool_worker.lease import LeaseTimes
@@ -47,6 +48,7 @@ class WorkerSettings:
     max_jobs: int | None = None
     strategy: str = "default"
     times: LeaseTimes = field(default_factory=LeaseTimes)
+    folder: str = ""
 
     def __post_init__(self) -> None:
         if self.slots < 1:
@@ -90,6 +92,12 @@ def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
 def max_result_bytes(environ: Mapping[str, str]) -> int:
     """The largest result in bytes, from FARPOOL_MAX_RESULT.  Raises SettingsError."""
     return most_bytes(environ, RESULT_BYTES_SETTING)
+
+
+def shared_folder(environ: Mapping[str, str]) -> str:
+    """The name of the folder that an embedded pool shares with its producers; "" where there is none."""
+    folder = SharedFolder.opened(environ.get(FOLDER_VARIABLE, ""))
+    return "" if folder is None else folder.name
 
 
 def whole_number(environ: Mapping[str, str], name: str) -> int | None:
