@@ -132,11 +132,12 @@ def test_what_is_over_or_cancelled_leaves_its_memory(pool: LocalPool) -> None:
         wait_until(lambda: files_in(pool, "arguments", "results") == [])
 
 
-def test_an_idle_pool_gives_its_memory_back(pool: LocalPool, executor: Executor) -> None:
-    found = executor.submit(tasks.doubled, np.ones(MEGABYTE)).result(DEADLINE)
-    assert files_in(pool, "kept") != []
-    del found
-    wait_until(lambda: files_in(pool, "free", "kept") == [])
+def test_an_idle_pool_gives_its_memory_back() -> None:
+    with LocalPool([("one", 1)], paths=[SUPPORT]) as pool, Executor(pool.url) as executor:
+        found = executor.submit(tasks.doubled, np.ones(MEGABYTE)).result(DEADLINE)
+        assert files_in(pool, "kept") != []
+        del found
+        wait_until(lambda: files_in(pool, "free", "kept") == [])
 
 
 def test_a_client_that_cannot_enter_the_folder_gets_its_results_all_the_same(
