@@ -41,6 +41,7 @@ from farpool_worker.results import Results
 from farpool_worker.runtimes import Runtimes
 from farpool_worker.server_watch import ServerWatch
 from farpool_worker.settings import WorkerSettings
+from farpool_worker.shared import SharedMemory
 from farpool_worker.signals import StopRequests
 from farpool_worker.threads import Background
 from farpool_worker.transfer import Transfer
@@ -69,7 +70,7 @@ class Daemon:
         self._deadline = Deadline.created(_clock(settings))
         self._pool = Pool(pool_options(settings), self._deadline)
         self._outbox = Outbox(self._broker)
-        self._transfer = Transfer(self._new_broker().payloads, self._wakeup.ring)
+        self._transfer = Transfer(self._new_broker().payloads, self._wakeup.ring, SharedMemory(settings.folder))
         self._jobs = JobEnds(self._ledger, self._outbox, has_rq=settings.jobs.rq is not None)
         self._objects = HostObjects(settings.object_bytes)
         self._fetcher = ObjectFetcher(
@@ -119,7 +120,7 @@ class Daemon:
             self._pool.start()  # before any thread: the template process must be single-threaded
             self._membership.join()
             self._background.start("lease", self._lease.run)
-            self._background.start("transfer", self._transfer.run)
+            self._transfer.start(self._background)
             self._background.start("objects", self._fetcher.run)
             if self._settings.with_scheduler:
                 self._schedule()
