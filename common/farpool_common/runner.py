@@ -18,6 +18,7 @@ from farpool_common.keys import Keys
 from farpool_common.limit import SoftLimit
 from farpool_common.payload import parts_from_rows
 from farpool_common.preparing import Prepared, Preparer
+from farpool_common.shared import map_arguments
 from farpool_common.trust import Trust, class_of
 
 MOST_RQ_RESULT_BYTES = 256 * 1024 * 1024
@@ -62,7 +63,10 @@ def _run_all(prepared: Prepared) -> Iterator[Results]:
 def _fetched(parts: Sequence[Sequence[Any]]) -> list[memoryview]:
     client, keys = _server()
     payloads = Payloads(client, keys, PLACE)
-    return [payloads.fetch(part) for part in parts_from_rows(parts, keys.prefix)]
+    found = parts_from_rows(parts, keys.prefix)
+    if any(part.is_shared for part in found):
+        return map_arguments(found)
+    return [payloads.fetch(part) for part in found]
 
 
 def _object(object_id: str) -> Any:

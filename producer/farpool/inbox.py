@@ -62,5 +62,7 @@ class Inbox:
             self._broker.forget(taken)
 
     def drop(self) -> None:
-        """Remove the stream: nobody will read it any more."""
-        self._broker.drop_reply(self.reply)
+        """Remove the stream, which nobody will read any more, and all that questions have not taken along yet."""
+        over, self._over = self._over, []
+        self._broker.drop_reply(self.reply, over)
+        self.tidy()

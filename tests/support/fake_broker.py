@@ -258,7 +258,7 @@ class FakeBroker:
             return []
         return [Host("fake-host", "fake", os.getpid(), self.server.slots, 0, (queue,))]
 
-    def drop_reply(self, reply: str) -> None:
+    def drop_reply(self, reply: str, over: Sequence[str] = ()) -> None:
         self._check_outage()
         self.server.dropped_streams.append(reply)
         with suppress(KeyError):

@@ -87,6 +87,8 @@ class Borrowed:
         self._known.clear()
 
     def _view(self, fd: int, size: int) -> memoryview:
+        if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:  # not lent to be written
+            return own_view(fd, size)
         status = os.fstat(fd)
         file = status.st_dev, status.st_ino  # of no other file as long as it is mapped
         memory = self._known.get(file) or _memory_of_loan(fd, size)

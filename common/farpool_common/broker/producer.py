@@ -59,8 +59,8 @@ class ProducerBroker:
             fields = _record(task, self._buffers.folder(queue))
             buffers = [item for part in task.parts for item in (part.key, part.pieces)]
             args += [task.id, len(fields), *fields, len(task.parts), *buffers]
-        added, waiting = self._enqueue([self.keys.queue(queue), self.keys.queues], args, question)
-        if most is not None and not added and waiting:
+        _, waiting, is_full = self._enqueue([self.keys.queue(queue), self.keys.queues], args, question)
+        if is_full and most is not None:
             raise QueueFullError(queue, waiting, most)
 
     def _enqueue(self, keys: list[str], args: list[Any], question: Question | None) -> Any:
@@ -147,10 +147,10 @@ class ProducerBroker:
         self._buffers.share(queue, [host.folder for host in hosts])
         return hosts
 
-    def drop_reply(self, reply: str) -> None:
-        """Remove a reply stream that nobody will read any more."""
+    def drop_reply(self, reply: str, over: Sequence[str] = ()) -> None:
+        """Remove a reply stream that nobody will read any more, and the records of tasks that are over."""
         with translated(self.place):
-            self._client.unlink(reply)
+            self._client.unlink(reply, *map(self.keys.job, over))
 
     def close(self) -> None:
         """Close all connections; a read that waits in another thread ends with ServerUnreachableError."""

@@ -6,7 +6,7 @@
 -- ARGV  prefix, most ids that the queue may hold ('' for any number), name of the queue,
 --       then per task: id, number of fields, field, value, ..., number of buffers, stem, pieces, ...
 --       (their expiry ends: they now live as long as the task)
--- returns {how many were new, 0}, or {0, length of the queue} where they would have been too many: nothing was written then
+-- returns {how many were new, length of the queue before, 1 where they would have been too many: nothing was written then}
 local prefix, most = ARGV[1], tonumber(ARGV[2])
 local waiting = redis.call('LLEN', KEYS[1])  -- an error here ends the script before it has written anything
 
@@ -18,7 +18,7 @@ while at <= #ARGV do
     seen[id] = true
     at = buffers_at + 1 + 2 * tonumber(ARGV[buffers_at])
 end
-if most and #starts > 0 and waiting + #starts > most then return {0, waiting} end
+if most and #starts > 0 and waiting + #starts > most then return {0, waiting, 1} end
 
 redis.call('SADD', KEYS[2], KEYS[1])
 local now = moment(redis.call('TIME'))
@@ -36,4 +36,4 @@ for _, start in ipairs(starts) do
     end
     redis.call('RPUSH', KEYS[1], id)
 end
-return {#starts, 0}
+return {#starts, waiting, 0}

@@ -379,6 +379,12 @@ def test_an_enqueue_that_would_fill_a_queue_beyond_its_bound_writes_nothing(prod
     producer.enqueue("high", [task("t2")], most=2)
 
 
+def test_more_tasks_at_once_than_an_empty_queue_may_hold_are_refused_and_not_taken_for_written(producer, client):
+    with pytest.raises(QueueFullError) as caught:
+        producer.enqueue("high", [task("t1"), task("t2"), task("t3")], most=2)
+    assert (caught.value.size, client.exists("rq:queue:high")) == (0, 0)
+
+
 def test_an_enqueue_that_is_repeated_is_not_refused_for_what_it_wrote_before(producer, client):
     producer.enqueue("high", [task("t1"), task("t2")], most=2)
     once = redis_state(client)

@@ -7,6 +7,7 @@ import pytest
 
 from farpool_common.errors import DecodeError, ServerUnreachableError
 from farpool_common.payload import Part
+from farpool_worker.shared import SharedMemory
 from farpool_worker.store import Segment
 from farpool_worker.transfer import Fetch, Fetched, Store, Stored, Transfer
 
@@ -43,7 +44,7 @@ def run():
 
     def start(payloads):
         bell, stop = threading.Event(), threading.Event()
-        transfer = Transfer(payloads, bell.set)
+        transfer = Transfer(payloads, bell.set, SharedMemory(""))
         thread = threading.Thread(target=transfer.run, args=(stop,), name="transfer")
         thread.start()
         started.append((transfer, thread, stop))
