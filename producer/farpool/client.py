@@ -137,7 +137,11 @@ class Client:
     def _finish(self) -> None:
         """Leave nothing on the server, and end the listener: closing the broker ends its read."""
         with suppress(FarpoolError):  # the stream expires by itself
-            self._inbox.tidy()
+            if self._inbox.turn.acquire(blocking=False):  # else somebody reads, for what was cancelled
+                try:
+                    self._inbox.tidy()
+                finally:
+                    self._inbox.turn.release()
             self._inbox.drop()
         self._is_finished = True  # from here on the listener may close the broker as well
         self._broker.close()

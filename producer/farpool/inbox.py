@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from farpool_common.broker import ProducerBroker, Question, Reply
 from farpool_common.payload import Part
 
-MOST_OVER = 1_000
-"""Records that one question lets go."""
+FEW, MOST_OVER = 16, 1_000
+"""Tasks that are over: so many are let go with a question, fewer wait for others or for a quiet moment; and at most so
+many go with one."""
 
 MOST_TAKEN_BYTES = 4 * 1024 * 1024
 """Of buffers that were read: more of them go at once, less goes with the next question, which saves a round trip."""
@@ -34,9 +35,11 @@ class Inbox:
 
     def question(self) -> Question:
         """What to ask next: it also lets go of what was read or taken, and of the records of tasks that are over."""
+        if len(self._over) < FEW and not self._taken:
+            return Question(self.reply, self._after)
         over, self._over[:MOST_OVER] = self._over[:MOST_OVER], []
         taken, self._taken = self._taken, []
-        return Question(self.reply, self._after, over, taken)
+        return Question(self.reply, self._after, over, taken, self._after)
 
     def note_read(self, entry_id: str) -> None:
         """This entry was taken in: it need not come again."""
@@ -56,13 +59,11 @@ class Inbox:
             self.tidy()
 
     def tidy(self) -> None:
-        """Remove the buffers that were read, should there be no further question.  Raises the broker's errors."""
-        taken, self._taken = self._taken, []
-        if taken:
-            self._broker.forget(taken)
+        """Let go of what was read, should there be no further question for a while.  Raises the broker's errors."""
+        over, taken = self._over, self._taken
+        if (over or taken) and self._broker.let_go(Question(self.reply, self._after, over, taken, self._after)):
+            self._over, self._taken = [], []
 
     def drop(self) -> None:
-        """Remove the stream, which nobody will read any more, and all that questions have not taken along yet."""
-        over, self._over = self._over, []
-        self._broker.drop_reply(self.reply, over)
-        self.tidy()
+        """Remove the stream: nobody will read it any more."""
+        self._broker.drop_reply(self.reply)

@@ -258,7 +258,12 @@ class FakeBroker:
             return []
         return [Host("fake-host", "fake", os.getpid(), self.server.slots, 0, (queue,))]
 
-    def drop_reply(self, reply: str, over: Sequence[str] = ()) -> None:
+    def let_go(self, question: Question) -> bool:
+        self._check_outage()
+        self.forget(question.taken)
+        return True
+
+    def drop_reply(self, reply: str) -> None:
         self._check_outage()
         self.server.dropped_streams.append(reply)
         with suppress(KeyError):

@@ -81,10 +81,20 @@ class Assignment:
     def event(self, message: Message) -> Event | None:
         """What a message of the child says, None if it is nothing new.  Raises GarbageError when it makes no sense."""
         match message.fields:
-            case ["progress", int(number), int(first), int(stop), int(failed), float(seconds), bytes(envelope)]:
+            case [
+                "progress",
+                int(number),
+                int(first),
+                int(stop),
+                int(failed),
+                float(seconds),
+                bytes(data),
+                bool(is_end),
+            ]:
                 work_id = self._cover(number, first, stop)
-                told = (failed, seconds, self._pid, envelope, message.segments)
-                return Progress(work_id, ((first, stop),), *told)
+                if is_end:
+                    self._check_over(number)
+                return Progress(work_id, ((first, stop),), failed, seconds, self._pid, data, message.segments, is_end)
             case ["returned", int(number), float(seconds), None | str() as error, bytes(envelope)]:
                 work_id = self._cover(number, 0, 1)
                 return Returned(work_id, seconds, self._pid, error, envelope)
@@ -108,6 +118,10 @@ class Assignment:
         found.left = left
         self.calls_ended += stop - first
         return found.work.id
+
+    def _check_over(self, number: int) -> None:
+        if self._open.pop(number).left:
+            raise GarbageError("the end of a work with calls that have no outcome")
 
     # --- what it has not begun -------------------------------------------------------------------
 

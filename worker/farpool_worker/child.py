@@ -137,10 +137,12 @@ class Child:
         for number, *fields, count in rows:
             work = _work(fields, segments[:count])
             del segments[:count]
+            has_said_all: bool | None = False
             if self._takes_up(number):
                 run = self._run_chunk if work.kind is Kind.CHUNK else self._jobs.run
-                run(number, work)
-            self._reporter.add(["ended", number])  # calls without an outcome were not begun
+                has_said_all = run(number, work)
+            if not has_said_all:
+                self._reporter.add(["ended", number])  # calls without an outcome were not begun
             self._reporter.flush_if_late()
         self._reporter.flush()
         self._enter(IDLE)
@@ -168,15 +170,16 @@ class Child:
 
     # --- a chunk ---------------------------------------------------------------------------------
 
-    def _run_chunk(self, number: int, work: Work) -> None:
+    def _run_chunk(self, number: int, work: Work) -> bool:
+        """Run what is to be run; whether the last report has said that this is all."""
         try:
             buffers = [segment.view for segment in work.segments]
             prepared = self._preparer.prepare(chunk_of(work.data), buffers)
             _check_ranges(prepared, work)
         except BaseException as error:
             for results in all_failed(error, work.ranges):
-                self._report(number, "chunk", results)
-            return
+                self._report(number, "chunk", results, work.ranges)
+            return True
         name = prepared.chunk.function
         if not self._speeds.is_quick(name):
             self._reporter.flush()
@@ -184,13 +187,13 @@ class Child:
         seconds = self._patience(prepared.chunk) if work.attempt <= 1 else 0.0
         chunk = replace(prepared.chunk, limit=work.limit or prepared.chunk.limit)
         with SoftLimit(prepared.function, chunk.limit) as function:
-            self._run_calls(number, work.ranges, Prepared(chunk, function), seconds)
+            return self._run_calls(number, work.ranges, Prepared(chunk, function), seconds)
 
     def _patience(self, chunk: Chunk) -> float:
         """How long the results of quick calls wait for each other."""
         return max(self._manners.batch_seconds, TOGETHER_SECONDS) if chunk.together else self._manners.batch_seconds
 
-    def _run_calls(self, number: int, ranges: Ranges, prepared: Prepared, seconds: float) -> None:
+    def _run_calls(self, number: int, ranges: Ranges, prepared: Prepared, seconds: float) -> bool:
         function, name = called(prepared.function, prepared.chunk), prepared.chunk.function
         # With a limit the cursor has to say since when the running call runs, as closely as may be.
         most_untimed = MOST_UNTIMED if prepared.chunk.limit is None else 1
@@ -200,19 +203,21 @@ class Child:
                 patience = self._speeds.patience(name, seconds)
                 results = run_some(function, calls, start, self._cursor, patience, most_untimed=most_untimed)
                 if not results.values:
-                    return
+                    return False
                 self._speeds.note(name, len(results.values), results.seconds)
                 start = results.stop
-                self._report(number, name, results)
+                self._report(number, name, results, ranges)
                 if start < stop:
                     self._reporter.flush()
+        return True
 
-    def _report(self, number: int, name: str, results: Results) -> None:
+    def _report(self, number: int, name: str, results: Results, ranges: Ranges) -> None:
         self._enter(REPORTING)
 
         def send(part: Results, encoded: Encoded) -> None:
-            fields = ["progress", number, part.first, part.stop, len(part.failures), part.seconds]
-            self._reporter.add([*fields, encoded.envelope], self._memory.holding(encoded.buffers))
+            is_end = part.stop == ranges[-1][1]
+            fields = ["progress", number, part.first, part.stop, len(part.failures), part.seconds, encoded.envelope]
+            self._reporter.add([*fields, is_end], self._memory.holding(encoded.buffers))
 
         deliver(results, name, self._manners.most_bytes, send)
 

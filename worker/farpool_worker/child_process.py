@@ -12,7 +12,7 @@ from farpool_common.calls import CALL, IDLE, LAST
 from farpool_common.limit import overrun
 from farpool_worker.assignment import Assignment
 from farpool_worker.channel import Channel, Frame, GarbageError, framed
-from farpool_worker.events import Crashed, Event, TakenBack
+from farpool_worker.events import Crashed, Ended, Event, Progress, TakenBack
 from farpool_worker.forkserver import Launcher
 from farpool_worker.known_objects import KnownObjects
 from farpool_worker.store import Segment
@@ -212,6 +212,8 @@ class ChildProcess:
             event = self._assignment.event(message)
             if event is not None:
                 yield event
+            if isinstance(event, Progress) and event.is_end:
+                yield Ended(event.work_id, ())
             if self.stage is Stage.BUSY and not self._assignment:
                 self._become_idle()
                 self._tell_of_objects()

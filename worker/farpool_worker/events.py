@@ -8,7 +8,8 @@ from farpool_worker.store import Segment
 
 @dataclass(frozen=True)
 class Progress:
-    """Outcomes of some calls of a chunk: an envelope of `encode_outcome` and its buffers."""
+    """Outcomes of some calls of a chunk: an envelope of `encode_outcome` and its buffers.  `is_end`: the child is
+    through with the work, as an Ended that follows says."""
 
     work_id: str
     ranges: Ranges
@@ -17,6 +18,7 @@ class Progress:
     pid: int
     envelope: bytes
     segments: tuple[Segment, ...]
+    is_end: bool = False
 
 
 @dataclass(frozen=True)

@@ -147,10 +147,17 @@ class ProducerBroker:
         self._buffers.share(queue, [host.folder for host in hosts])
         return hosts
 
-    def drop_reply(self, reply: str, over: Sequence[str] = ()) -> None:
-        """Remove a reply stream that nobody will read any more, and the records of tasks that are over."""
+    def let_go(self, question: Question) -> bool:
+        """Remove what a question would remove, should there be none for a while.  False while one waits: later then.
+
+        For the thread that may read.
+        """
+        return self._replies.let_go(question)
+
+    def drop_reply(self, reply: str) -> None:
+        """Remove a reply stream that nobody will read any more."""
         with translated(self.place):
-            self._client.unlink(reply, *map(self.keys.job, over))
+            self._client.unlink(reply)
 
     def close(self) -> None:
         """Close all connections; a read that waits in another thread ends with ServerUnreachableError."""

@@ -35,13 +35,14 @@ class Reply:
 
 @dataclass(frozen=True)
 class Question:
-    """What came in after entry `after` of the stream `reply`?  What is older, the records of tasks that are
-    `over`, and the buffers that were `taken`, may go."""
+    """What came in after entry `after` of the stream `reply`?  The records of tasks that are `over`, the buffers that
+    were `taken`, and the entries up to `read` ("0": none) may go."""
 
     reply: str
     after: str
     over: Sequence[str] = ()
     taken: Sequence[Part] = ()
+    read: str = "0"
 
 
 class Replies:
@@ -94,8 +95,8 @@ class Replies:
 
     def _tidying(self, question: Question) -> list[Command]:
         commands: list[Command] = []
-        if question.after != "0":
-            seconds, _, sequence = question.after.partition("-")
+        if question.read != "0":
+            seconds, _, sequence = question.read.partition("-")
             commands.append(("XTRIM", question.reply, "MINID", f"{seconds}-{int(sequence) + 1}"))
         keys = [*map(self._keys.job, question.over), *(key for part in question.taken for key in part.piece_keys())]
         if keys:
@@ -118,6 +119,14 @@ class Replies:
             envelope,
             parts,
         )
+
+    def let_go(self, question: Question) -> bool:
+        """Let go of what the question would, without asking it; not while another waits for its answer."""
+        if self._line.is_waiting:
+            return False
+        self._line.send(self._tidying(question))
+        self._last_of(self._line.answers())
+        return True
 
     def ask_anew(self) -> None:
         """Give up the question that waits: the next read asks again."""

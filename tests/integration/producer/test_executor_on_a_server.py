@@ -23,6 +23,7 @@ from farpool import (
     listener,
 )
 from farpool.embedded import Server
+from farpool.inbox import FEW
 from farpool_common.broker import Finish, Task, WorkerBroker
 from farpool_common.calls import arguments, called, run_some
 from farpool_common.codec import Serializer
@@ -178,15 +179,16 @@ def test_running_asks_the_server(executor: Executor, worker: HandWorker, client:
 
 
 def test_what_was_read_leaves_nothing_behind(executor: Executor, worker: HandWorker, client: redis.Redis) -> None:
-    for number in range(3):
+    for number in range(40):
         future = executor.submit(f.square, number)
         (task,) = worker.claim()
         worker.run(task)
         assert future.result(DEADLINE) == number**2
-        kept = client.keys("rq:job:*")
-        assert kept == [f"rq:job:{task.id}".encode()], "the next question lets it go"
         assert task.reply is not None
-        assert client.xlen(task.reply) == 1
+        assert client.xlen(task.reply) <= FEW + 1
+        assert len(client.keys("rq:job:*")) <= FEW + 1, "they go together"
+    wait_until(lambda: client.keys("rq:job:*") == [])
+    assert client.xlen(task.reply) == 0
 
 
 def test_cut_connections_lose_nothing(executor: Executor, worker: HandWorker, client: redis.Redis) -> None:
@@ -300,12 +302,10 @@ def test_shutdown_ends_a_read_that_would_wait_for_minutes(
 ) -> None:
     monkeypatch.setattr(listener, "BLOCK_MS", 20_000)
     executor = Executor(server.url)
-    future = executor.submit(f.square, 2)
-    worker.run(worker.claim()[0])
-    assert future.result(DEADLINE) == 4
-    wait_until(lambda: any(item["cmd"] == "xread" for item in client.client_list()))
+    executor.submit(f.square, 2).add_done_callback(lambda _: None)
+    wait_until(lambda: any(item["cmd"] == "xread" and float(item["idle"]) >= 2 for item in client.client_list()))
     ended = threading.Event()
-    threading.Thread(target=lambda: (executor.shutdown(), ended.set())).start()
+    threading.Thread(target=lambda: (executor.shutdown(cancel_futures=True), ended.set())).start()
     assert ended.wait(10)  # half of what the read would have waited
 
 
