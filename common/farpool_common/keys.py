@@ -120,6 +120,10 @@ class Keys:
         """string: written before a wait for durability, so that there is something to wait for."""
         return f"{self.prefix}:farpool:mark"
 
+    def shared(self, part: str, object_id: str) -> str:
+        """One key of a shared object: `record` (hash: its kind and settings), or what holds its content, or who waits."""
+        return f"{self.prefix}:farpool:shared:{part}:{object_id}"
+
     @property
     def strays(self) -> str:
         """zset: `list id` seen in a doorbell's or an intermediate list, scored by when it was first seen."""

@@ -9,11 +9,21 @@ from urllib.parse import urlsplit
 
 from farpool_common.address import Address, find_address, prefix_from
 from farpool_common.broker import ProducerBroker
+from farpool_common.errors import SettingsError
 from farpool_common.keys import Keys
 from farpool_common.sizes import ARGUMENT_BYTES_SETTING, MAX_BYTES, most_bytes
 
 PROBE_SECONDS = 1.0
 """How long a server on this machine may take to accept a connection."""
+
+LEASE_SECONDS = 15.0
+"""How long a lock is held, without a word of its holder (guess: as long as a host's lease)."""
+
+MIN_LEASE_SECONDS, MAX_LEASE_SECONDS = 0.1, 86400.0
+
+LEASE_SETTING = "FARPOOL_SHARED_SECONDS"
+
+_last: "list[Server]" = []  # the server that was found last, if any
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,25 @@ def find_server(url: str | None, environ: Mapping[str, str] | None = None) -> Se
     if address.source == "default" and not _answers(address):
         address = find_address(_embedded_url(), environ)
     argument_bytes = most_bytes(environ, ARGUMENT_BYTES_SETTING)
-    return Server(address.url, address.masked, prefix_from(environ), argument_bytes)
+    _last[:] = [Server(address.url, address.masked, prefix_from(environ), argument_bytes)]
+    return _last[0]
+
+
+def last_server() -> Server:
+    """The server that this process has found last; found now, if it is the first.  Raises as `find_server`."""
+    return _last[0] if _last else find_server(None)
+
+
+def lease_seconds(environ: Mapping[str, str] | None = None) -> float:
+    """How long leases of shared objects last.  Raises SettingsError."""
+    raw = (os.environ if environ is None else environ).get(LEASE_SETTING, "")
+    try:
+        seconds = float(raw or LEASE_SECONDS)
+    except ValueError:
+        seconds = -1.0
+    if not MIN_LEASE_SECONDS <= seconds < MAX_LEASE_SECONDS:
+        raise SettingsError(f"{LEASE_SETTING}={raw!r} is not a number of seconds between 0.1 and a day")
+    return seconds
 
 
 def _answers(address: Address) -> bool:

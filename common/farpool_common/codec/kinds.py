@@ -47,6 +47,7 @@ class Code(IntEnum):
     ARRAY = 27
     SCALAR = 28
     DTYPE = 29
+    HANDLE = 31
 
 
 class Writing:

@@ -1,0 +1,139 @@
+"""This process's connections to one server, and how its steps outlive an outage.  A fork gets new ones."""
+
+import os
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+from farpool.connect import Server
+from farpool.shared.until import Until
+from farpool_common.backoff import Backoff
+from farpool_common.bells import Wait
+from farpool_common.broker import WAITED_OUT, SharedBroker, Step
+from farpool_common.errors import FarpoolError
+from farpool_common.keys import Keys
+
+T = TypeVar("T")
+
+LARGE_BYTES = 1 << 20
+"""Receipts of answers from this size on are removed at once; others go with the next step (guess)."""
+
+WaitOf = Callable[[list[Any]], Wait | None]
+"""What to wait for after an answer; None when it is what was wanted."""
+
+
+class Link:
+    """Thread-safe."""
+
+    def __init__(self, server: Server) -> None:
+        self.broker = SharedBroker(server.url, Keys(server.prefix))
+        self.keys, self.place = self.broker.keys, server.place
+        self._receipts: deque[str] = deque()
+        self._used: set[str] = set()
+
+    def run(self, script: str, keys: Sequence[str], args: Sequence[Any] = (), until: Until | None = None) -> list[Any]:
+        """Take one step, which happens once.  Tried again after an outage; more than once only before `until`.
+
+        Raises ServerError.
+        """
+        with self._step(script, keys, args) as step:
+            answer = self._tried(step, until)
+            self._tidy(step, answer)
+            return answer
+
+    def run_until(
+        self, script: str, keys: Sequence[str], args: Sequence[Any], until: Until, wait_of: WaitOf
+    ) -> list[Any]:
+        """Take one step, again whenever it may have become possible, until the time is up; the last answer.
+
+        Raises ServerError when the server is away then.
+        """
+        with self._step(script, keys, args) as step:
+            answer = self._tried(step, until)
+            while (wait := wait_of(answer)) is not None and not until.is_over:
+                try:
+                    answer = self.broker.run_when(wait, until.left, step)
+                except WAITED_OUT:
+                    answer = self._tried(step, until, is_again=True)
+            self._tidy(step, answer)
+            return answer
+
+    def patiently(self, act: Callable[[], T], until: Until | None = None) -> T:
+        """Do something that may be repeated, once more after an outage, and on until the time is up."""
+        backoff = Backoff()
+        while True:
+            try:
+                return act()
+            except WAITED_OUT:
+                if backoff.is_on and (until is None or until.is_over):
+                    raise
+                backoff.wait()
+
+    def _tried(self, step: Step, until: Until | None, *, is_again: bool = False) -> list[Any]:
+        doubts = [is_again]
+
+        def act() -> list[Any]:
+            was_tried, doubts[0] = doubts[0], True
+            return self.broker.run(step, is_again=was_tried)
+
+        return self.patiently(act, until)
+
+    @contextmanager
+    def _step(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Iterator[Step]:
+        """A step with a receipt that nobody else uses meanwhile."""
+        try:
+            receipt = self._receipts.pop()
+        except IndexError:
+            receipt = self.keys.shared("receipt", secrets.token_hex(8))
+            self._used.add(receipt)
+        yield Step(f"state/{script}", [*keys, receipt], secrets.token_hex(8), args)
+        self._receipts.append(receipt)
+
+    def _tidy(self, step: Step, answer: list[Any]) -> None:
+        """Remove the receipt of a large answer, which has arrived."""
+        if len(answer) > 1 and isinstance(answer[1], bytes) and len(answer[1]) >= LARGE_BYTES:
+            with suppress(FarpoolError):  # it expires
+                self.broker.unlink([step.keys[-1]])
+
+    def close(self) -> None:
+        """Remove our receipts, and close all connections."""
+        with suppress(FarpoolError):
+            if self._used:
+                self.broker.unlink(list(self._used))
+        self.broker.close()
+
+
+_links: dict[tuple[str, str], Link] = {}
+_lock = threading.Lock()
+
+
+def link_to(server: Server) -> Link:
+    """The link of this process to a server, made when it is first needed."""
+    known = _links.get((server.url, server.prefix))
+    if known is not None:
+        return known
+    with _lock:
+        return _links.setdefault((server.url, server.prefix), Link(server))
+
+
+def close_all() -> None:
+    """At the end of the process."""
+    for link in list(_links.values()):
+        link.close()
+    _links.clear()
+
+
+def _after_fork() -> None:
+    """Connections of the parent are not ours: they are left as they are, and not closed."""
+    global _lock
+    _lock = threading.Lock()
+    _orphans.extend(_links.values())
+    _links.clear()
+
+
+_orphans: list[Link] = []
+
+os.register_at_fork(after_in_child=_after_fork)
