@@ -28,6 +28,7 @@ HOMES: Mapping[str, str] = {
     "dict": "farpool.shared.dicts:Dict",
     "list": "farpool.shared.lists:List",
     "namespace": "farpool.shared.namespaces:Namespace",
+    "stream": "farpool.shared.queues:Stream",
     "pipe": "farpool.shared.pipes:Connection",
 }
 """The class of each kind.  Kinds are on the wire: never rename one."""
@@ -50,7 +51,7 @@ def class_of_kind(kind: str) -> type[Handle]:
     """The class that reads a kind of handle.  Raises DecodeError."""
     home = HOMES.get(kind)
     if home is None:
-        raise DecodeError(f"no kind of shared object is called {kind[:100]!r} here: another version of farpool wrote it")
+        raise DecodeError(f"no shared object of kind {kind[:100]!r} is known here: another version of farpool wrote it")
     module, _, name = home.partition(":")
     found: type[Handle] = getattr(import_module(module), name)
     return found

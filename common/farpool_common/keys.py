@@ -121,7 +121,7 @@ class Keys:
         return f"{self.prefix}:farpool:mark"
 
     def shared(self, part: str, object_id: str) -> str:
-        """One key of a shared object: `record` (hash: its kind and settings), or what holds its content, or who waits."""
+        """A key of a shared object: `record` (hash: its kind and settings), or a part with its content or who waits."""
         return f"{self.prefix}:farpool:shared:{part}:{object_id}"
 
     @property

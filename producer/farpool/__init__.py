@@ -12,6 +12,16 @@ if TYPE_CHECKING:
 
     from farpool.executor import Executor
     from farpool.future import Future
+    from farpool.shared.arrays import Array
+    from farpool.shared.barriers import Barrier
+    from farpool.shared.conditions import Condition
+    from farpool.shared.events import Event
+    from farpool.shared.locks import Lock, RLock
+    from farpool.shared.manager import Manager
+    from farpool.shared.pipes import Pipe
+    from farpool.shared.queues import JoinableQueue, Queue, SimpleQueue
+    from farpool.shared.semaphores import BoundedSemaphore, Semaphore
+    from farpool.shared.values import Value
     from farpool_common.codec import Serializer
     from farpool_common.errors import (
         ArgumentError,
@@ -21,6 +31,7 @@ if TYPE_CHECKING:
         FunctionNotAllowedError,
         FunctionNotFoundError,
         FunctionNotImportableError,
+        LeaseLostError,
         MalformedTaskError,
         QueueFullError,
         RemoteError,
@@ -34,6 +45,7 @@ if TYPE_CHECKING:
         ServerUnsuitableError,
         ServiceUnknownError,
         SettingsError,
+        SharedStateGoneError,
         TaskLostError,
         TaskTimeoutError,
         TooLargeError,
@@ -44,20 +56,33 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArgumentError",
+    "Array",
+    "Barrier",
+    "BoundedSemaphore",
+    "Condition",
     "DecodeError",
     "EncodeError",
+    "Event",
     "Executor",
     "FarpoolError",
     "FunctionNotAllowedError",
     "FunctionNotFoundError",
     "FunctionNotImportableError",
     "Future",
+    "JoinableQueue",
+    "LeaseLostError",
+    "Lock",
     "MalformedTaskError",
+    "Manager",
+    "Pipe",
+    "Queue",
     "QueueFullError",
+    "RLock",
     "RemoteError",
     "RemoteTraceback",
     "ResultError",
     "ResultExpiredError",
+    "Semaphore",
     "Serializer",
     "ServerBusyError",
     "ServerError",
@@ -66,18 +91,35 @@ __all__ = [
     "ServerUnsuitableError",
     "ServiceUnknownError",
     "SettingsError",
+    "SharedStateGoneError",
+    "SimpleQueue",
     "TaskLostError",
     "TaskTimeoutError",
     "TooLargeError",
+    "Value",
     "WorkerLostError",
     "as_completed",
     "wait",
 ]
 
 _HOMES = {
+    "Array": "farpool.shared.arrays",
+    "Barrier": "farpool.shared.barriers",
+    "BoundedSemaphore": "farpool.shared.semaphores",
+    "Condition": "farpool.shared.conditions",
+    "Event": "farpool.shared.events",
     "Executor": "farpool.executor",
     "Future": "farpool.future",
+    "JoinableQueue": "farpool.shared.queues",
+    "Lock": "farpool.shared.locks",
+    "Manager": "farpool.shared.manager",
+    "Pipe": "farpool.shared.pipes",
+    "Queue": "farpool.shared.queues",
+    "RLock": "farpool.shared.locks",
+    "Semaphore": "farpool.shared.semaphores",
     "Serializer": "farpool_common.codec",
+    "SimpleQueue": "farpool.shared.queues",
+    "Value": "farpool.shared.values",
     "as_completed": "concurrent.futures",
     "wait": "concurrent.futures",
 }

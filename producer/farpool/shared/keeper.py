@@ -74,7 +74,7 @@ class Keeper:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._owned: dict[str, Owned] = {}
-        self.held: dict[str, Held] = {}
+        self.held: dict[tuple[Server, str], Held] = {}
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
@@ -90,16 +90,17 @@ class Keeper:
         with self._lock:
             self._owned.pop(record, None)
 
-    def hold(self, record: str, held: Held) -> None:
+    def hold(self, held: Held) -> None:
         """Renew a lock's lease from now on."""
         with self._lock:
-            self.held[record] = held
+            self.held[held.server, held.keys[0]] = held
         self._start()
 
-    def let_go(self, record: str) -> None:
-        """It was released, or lost."""
+    def let_go(self, held: Held) -> None:
+        """It is released, or was lost; another thread may hold it already."""
         with self._lock:
-            self.held.pop(record, None)
+            if self.held.get((held.server, held.keys[0])) is held:
+                del self.held[held.server, held.keys[0]]
 
     def _start(self) -> None:
         with self._lock:

@@ -1,12 +1,14 @@
 """Queues over many hosts: `multiprocessing.Queue`, `JoinableQueue` and `SimpleQueue`."""
 
 import queue
+from contextlib import suppress
 from typing import Any
 
 from farpool.shared.handle import Shared
 from farpool.shared.until import Until
 from farpool.shared.wire import packed, unpacked
 from farpool_common.bells import Bell, Horn, Wait
+from farpool_common.errors import SharedStateGoneError
 
 
 class _Items(Shared):
@@ -17,10 +19,12 @@ class _Items(Shared):
     others = ("items",)
 
     def _put(self, item: Any, until: Until) -> None:
-        """Raises queue.Full."""
+        """Raises queue.Full, or BrokenPipeError when it was ended."""
         answer = self._run_until("queue_put", [packed(item)], until, self._until_room)
         if answer[0] == b"full":
             raise queue.Full
+        if answer[0] == b"closed":
+            raise BrokenPipeError("the other end of the pipe is closed")
 
     def _get(self, until: Until) -> Any:
         """Raises queue.Empty, or EOFError when it is closed and empty."""
@@ -42,6 +46,32 @@ class _Items(Shared):
     def _sizes(self) -> list[int]:
         """Items that wait, unfinished ones, and how often the horn was blown."""
         return self._run("queue_look")[1:]
+
+
+class Stream(_Items):
+    """One direction of a pipe: a queue that can be ended."""
+
+    kind = "stream"
+
+    def __init__(self, *, url: str | None = None) -> None:
+        self._make(None, url, {"maxsize": 0})
+
+    def put(self, item: Any) -> None:
+        """Append an item.  Raises BrokenPipeError after the end."""
+        self._put(item, Until(None))
+
+    def take(self, until: Until) -> Any:
+        """The oldest item.  Raises queue.Empty, or EOFError when no more will come."""
+        return self._get(until)
+
+    def has_item(self, until: Until) -> bool:
+        """Whether `take` would return or raise EOFError at once."""
+        return bool(self._run_until("queue_get", ["peek"], until, self._until_filled)[0] != b"empty")
+
+    def end(self) -> None:
+        """Let no more be put; what was put can be taken.  An object that is gone has ended already."""
+        with suppress(SharedStateGoneError):
+            self._run("queue_close")
 
 
 class SimpleQueue(_Items):

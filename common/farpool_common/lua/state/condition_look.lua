@@ -7,5 +7,6 @@ if not redis.call('LPOS', KEYS[2], ARGV[3]) then
     redis.call('UNLINK', KEYS[3], KEYS[4])
     return {'ok'}
 end
+told()
 redis.call('SET', KEYS[3], 1, 'PX', ARGV[4])
-return told({'waiting'})
+return {'waiting'}
