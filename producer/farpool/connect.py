@@ -59,6 +59,11 @@ def last_server() -> Server:
     return _last[0] if _last else find_server(None)
 
 
+def runs_tasks(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether this process is a worker's, or was started by one."""
+    return bool((os.environ if environ is None else environ).get("FARPOOL_CHILD"))
+
+
 def lease_seconds(environ: Mapping[str, str] | None = None) -> float:
     """How long leases of shared objects last.  Raises SettingsError."""
     raw = (os.environ if environ is None else environ).get(LEASE_SETTING, "")

@@ -96,11 +96,11 @@ class Array(Locked):
         if not places:
             return b"" if self._code == "c" else "" if self._code == "u" else []
         first, last = min(places[0], places[-1]), max(places[0], places[-1])
-        return self._read(first, last - first + 1)[slice(None, None, places.step)]
+        return self._read(first, last - first + 1)[:][:: places.step]
 
     def _read(self, first: int, count: int) -> Any:
-        elements = (c_type(self._code) * count).from_buffer_copy(self._bytes(first, count))
-        return elements[:]
+        """Some elements, as ctypes has them."""
+        return (c_type(self._code) * count).from_buffer_copy(self._bytes(first, count))
 
     def _bytes(self, first: int, count: int) -> bytes:
         found: bytes = self._run("array_read", first * self._size, (first + count) * self._size - 1)[1]

@@ -205,10 +205,17 @@ def _server_of(object_id: str) -> "Server":
 
 
 def _home_server() -> "Server | None":
+    """The daemon's, in a task.  Raises SettingsError where the worker keeps that to itself."""
+    from farpool.connect import Server, runs_tasks
+    from farpool_common.broker import masked
+
     here = home.current()
     if here is None:
+        if runs_tasks():
+            raise SettingsError(
+                "tasks have no shared state here: the worker was started with --no-shared-state, or this is a program "
+                "that a task has started. Pass a url to what is made here, or start the worker without that option."
+            )
         return None
-    from farpool.connect import Server
-    from farpool_common.broker import masked
 
     return Server(here.url, masked(here.url), here.prefix)

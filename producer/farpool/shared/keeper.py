@@ -75,9 +75,14 @@ class Keeper:
         self._lock = threading.Lock()
         self._owned: dict[str, Owned] = {}
         self.held: dict[tuple[Server, str], Held] = {}
-        self._wake = threading.Event()
+        self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._pid = os.getpid()
+        self.pid = os.getpid()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it renews nothing any more."""
+        return self._stop.is_set()
 
     def own(self, owned: Owned) -> None:
         """Renew an object from now on, while its handle is there."""
@@ -110,9 +115,9 @@ class Keeper:
 
     def _run(self) -> None:
         while True:
-            self._wake.wait(lease_seconds() / BEATS_PER_LEASE)
+            self._stop.wait(lease_seconds() / BEATS_PER_LEASE)
             with self._lock:
-                has_ended = self._wake.is_set() or not (self.held or self._alive())
+                has_ended = self._stop.is_set() or not (self.held or self._alive())
                 if has_ended:
                     self._thread = None
                     return
@@ -138,9 +143,9 @@ class Keeper:
 
     def close(self) -> None:
         """Remove what this process owns, release what it holds."""
-        if os.getpid() != self._pid:
+        if os.getpid() != self.pid:
             return
-        self._wake.set()
+        self._stop.set()
         with self._lock:
             held, owned = list(self.held.values()), list(self._owned.values())
             self.held, self._owned = {}, {}
@@ -177,7 +182,7 @@ def keeper() -> Keeper:
     """This process's own."""
     global _keeper
     with _making:
-        if _keeper is None or _keeper._pid != os.getpid():
+        if _keeper is None or _keeper.is_closed or _keeper.pid != os.getpid():
             _keeper = Keeper()
             atexit.register(_keeper.close)
             # Children of multiprocessing end without Python's own exit handlers.
