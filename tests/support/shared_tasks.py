@@ -2,8 +2,12 @@
 
 import os
 import sys
+import threading
 import time
+from dataclasses import dataclass
 from typing import Any
+
+import farpool
 
 
 def puts(queue: Any, items: list[Any]) -> int:
@@ -39,10 +43,53 @@ def adds_under_lock(lock: Any, value: Any, times: int) -> None:
             value.value = seen + 1
 
 
-def holds_and_dies(lock: Any, event: Any) -> None:
+def holds_for_ever(lock: Any, said: Any) -> None:
+    """Say the pid and the fence once it holds the lock."""
     lock.acquire()
-    event.set()
+    said.put((os.getpid(), lock.fence))
     time.sleep(600)
+
+
+def owns(said: Any) -> Any:
+    """Make a queue here, and stay until it was used."""
+    queue, done = farpool.Queue(), farpool.Event()
+    said.put((queue, done))
+    item = queue.get(timeout=60)
+    done.wait(60)
+    return item
+
+
+def threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate()]
+
+
+def consumes(condition: Any, shelf: Any) -> int:
+    """Take a number from the shelf as soon as there is one."""
+    with condition:
+        condition.wait_for(lambda: len(shelf), 60)
+        found: int = shelf.pop(0)
+        return found
+
+
+def puts_point(queue: Any) -> None:
+    queue.put(Point(1, 2))
+
+
+@dataclass(frozen=True)
+class Point:
+    x: int
+    y: int
+
+
+_acted: list[int] = []
+
+
+def act() -> None:
+    _acted.append(os.getpid())
+
+
+def meets_and_acts(barrier: Any) -> tuple[int, list[int]]:
+    return barrier.wait(60), _acted
 
 
 def meets(barrier: Any) -> tuple[int, int]:
