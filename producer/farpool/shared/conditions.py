@@ -24,9 +24,11 @@ class Condition(Shared):
 
     kind = "condition"
     others = ("waiters",)
+    _made_lock = False
 
     def __init__(self, lock: LockLike | None = None, *, name: str | None = None, url: str | None = None) -> None:
         self._make(name, url)
+        self._made_lock = lock is None
         self._lock = lock or RLock(name=None if name is None else f"{name} (lock of the condition)", url=url)
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
@@ -108,6 +110,12 @@ class Condition(Shared):
     def _check_held(self, what: str) -> None:
         if not self._lock._is_ours():
             raise RuntimeError(f"cannot {what} a condition whose lock is not held: acquire it first")
+
+    def free(self) -> None:
+        """See Shared; the lock goes too, if it was made for this condition here."""
+        super().free()
+        if self._made_lock:
+            self._lock.free()
 
     def _details(self) -> list[Any]:
         return [self._lock]

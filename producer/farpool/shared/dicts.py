@@ -45,8 +45,7 @@ class Dict(Items):
     kind = "dict"
 
     def __init__(self, first: Any = (), /, *, name: str | None = None, url: str | None = None, **more: Any) -> None:
-        self._make(name, url)
-        if first or more:
+        if b"place" not in self._make(name, url):
             self.update(first, **more)
 
     def __getitem__(self, key: Any) -> Any:

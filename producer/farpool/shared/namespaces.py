@@ -9,15 +9,16 @@ from farpool.shared.wire import packed, unpacked
 class Namespace(Items):
     """A manager's `Namespace` over hosts.  Attributes that begin with an underscore are this handle's own.
 
-    `free` and `name`, the methods of all shared objects, are no attributes of it.
+    `free`, `name` and the like, which all shared objects have, cannot be attributes of it.  `first` is what it holds
+    at first, unless one of that `name` exists.
     """
 
     kind = "namespace"
 
     def __init__(self, *, name: str | None = None, url: str | None = None, **first: Any) -> None:
-        self._make(name, url)
-        for attribute, value in first.items():
-            setattr(self, attribute, value)
+        if b"place" not in self._make(name, url):
+            for attribute, value in first.items():
+                setattr(self, attribute, value)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -49,8 +49,10 @@ class Locked(Shared):
     """Something with a lock of its own, as multiprocessing's synchronized objects have."""
 
     _lock: LockLike | None = None
+    _made_lock = False
 
     def _make_lock(self, lock: LockLike | bool, name: str | None, url: str | None) -> None:
+        self._made_lock = lock is True
         if lock is True:
             self._lock = RLock(name=None if name is None else f"{name} (its lock)", url=url)
         elif lock is not False:
@@ -77,6 +79,12 @@ class Locked(Shared):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.get_lock().release()
+
+    def free(self) -> None:
+        """See Shared; the lock goes too, if it was made for this object here."""
+        super().free()
+        if self._made_lock and self._lock is not None:
+            self._lock.free()
 
     def _restore_lock(self, lock: Any) -> None:
         if not isinstance(lock, (Lock, RLock, type(None))):
