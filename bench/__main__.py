@@ -11,6 +11,7 @@ WORKLOADS = {
     "w5": "bench.w5_arrays",
     "w6": "bench.w6_backlog",
     "rq": "bench.rq_jobs",
+    "shared": "bench.shared_state",
 }
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """Shared objects in tasks of two hosts."""
 
 import os
+import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +19,8 @@ import farpool
 from farpool.embedded import Server
 from farpool.shared.keeper import keeper
 from farpool_common.broker import connect
+
+PAGE = Path(__file__).parents[2] / "docs/shared-state.md"
 
 SHARED_SECONDS = "2"
 
@@ -118,10 +123,10 @@ def test_dicts_lists_and_namespaces_are_filled_by_tasks(both):
 def test_a_task_talks_to_the_producer_through_a_pipe(both):
     here, there = farpool.Pipe()
     future = both.submit(shared_tasks.echoes, there)
-    there.close()  # the task's copy is another
     for value in ("hello", {"n": 1}, np.arange(3)):
         here.send(value)
         assert np.array_equal(here.recv(), value)
+        there.close()  # the task's copy is another
     here.close()
     assert future.result() is None
 
@@ -194,3 +199,13 @@ def test_a_worker_may_keep_the_address_to_itself(server: Server, tmp_path: Path,
         future = executor.submit(shared_tasks.puts, queue, [1])
         with pytest.raises(farpool.SettingsError, match="--no-shared-state"):
             future.result()
+
+
+def test_the_program_of_the_page_runs_as_it_says(server: Server, tmp_path: Path):
+    (program,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (tmp_path / "script.py").write_text(program)
+    environ = os.environ | {"FARPOOL_URL": server.url}
+    with daemons(server.url, tmp_path, "page", options=("-c", "2", "-P", str(tmp_path))):
+        command = [sys.executable, "script.py"]
+        done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "1000 332833500\n0.5 ['a', 'b']\n", done.stderr

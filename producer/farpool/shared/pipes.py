@@ -13,7 +13,8 @@ class Connection(Handle):
     """One end of a `Pipe`, with the methods of `multiprocessing.connection.Connection`.
 
     An end that was passed on to a task or process is closed by who received it; `close` then only ends the handle
-    at hand, as it closes one of several descriptors in multiprocessing.
+    at hand, as it closes one of several descriptors in multiprocessing.  An executor sends arguments a moment after
+    `submit`: do not close an end before the task has it.
     """
 
     def __init__(self, incoming: Stream | None, outgoing: Stream | None) -> None:
@@ -101,8 +102,8 @@ class Connection(Handle):
     # --- how it travels --------------------------------------------------------------------------
 
     def description(self) -> tuple[str, str, Sequence[Any]]:
-        """See Handle."""
-        self._was_passed_on = True
+        """See Handle.  Raises OSError when it was closed for all."""
+        self._pass_on()
         return "pipe", "", [self._in, self._out]
 
     @classmethod
@@ -114,8 +115,15 @@ class Connection(Handle):
         return cls(incoming, outgoing)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        self._was_passed_on = True
+        self._pass_on()
         return type(self), (self._in, self._out)
+
+    def _pass_on(self) -> None:
+        if self._is_closed and not self._was_passed_on:
+            raise OSError(
+                "this end was closed before it was sent, and submit sends a moment later: close it when the task has it"
+            )
+        self._was_passed_on = True
 
     def __repr__(self) -> str:
         return f"<farpool.Connection in={self._in} out={self._out}>"

@@ -117,6 +117,15 @@ def test_what_is_no_description_of_a_handle_is_refused(on_server):
             Serializer.loads(good.replace(*change))
 
 
+def test_an_end_of_a_pipe_that_was_closed_is_not_sent(on_server):
+    left, right = farpool.Pipe()
+    right.close()
+    for send in (Serializer.dumps, pickle.dumps):
+        with pytest.raises((TypeError, OSError), match="closed before it was sent"):
+            send(right)
+    left.close()
+
+
 def test_a_program_calls_no_action_that_somebody_else_names(on_server, background):
     handle = Serializer.loads(Serializer.dumps(farpool.Barrier(1, os.getpid)))
     barrier = farpool.Barrier(1, os.getpid)
