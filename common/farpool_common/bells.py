@@ -6,14 +6,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Bell:
-    """Wait until it rings for us."""
+    """Wait until it rings for us, or one of `others` does."""
 
     key: str
     most_seconds: float = float("inf")
+    others: tuple[str, ...] = ()
 
     def command(self, seconds: float) -> tuple[Any, ...]:
         """What blocks at the server."""
-        return ("BLPOP", self.key, f"{seconds:.3f}")
+        return ("BLPOP", self.key, *self.others, f"{seconds:.3f}")
 
 
 @dataclass(frozen=True)

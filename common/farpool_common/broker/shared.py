@@ -55,16 +55,16 @@ class SharedBroker:
         answer: list[Any] = self._scripts.run(step.script, list(step.keys), step.arguments(is_again))
         return answer
 
-    def run_when(self, wait: Wait, seconds: float, step: Step) -> list[Any]:
+    def run_when(self, wait: Wait, seconds: float, step: Step, *, is_again: bool = False) -> list[Any]:
         """Wait for at most so long, then take a step and return its answer."""
-        command = self._scripts.command(step.script, list(step.keys), step.arguments(False))
+        command = self._scripts.command(step.script, list(step.keys), step.arguments(is_again))
         with translated(self.place), self._waiting.pipeline(transaction=False) as pipeline:
             execute: Any = pipeline.execute_command
             execute(*wait.command(max(SHORTEST_WAIT, min(seconds, wait.most_seconds, WAIT_SECONDS))))
             execute(*command)
             answers: list[Any] = pipeline.execute(raise_on_error=False)
         if isinstance(answers[1], NoScriptError):
-            return self.run(step)
+            return self.run(step, is_again=is_again)
         for answer in answers:
             if isinstance(answer, Exception):
                 with translated(self.place):

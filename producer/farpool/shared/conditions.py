@@ -23,6 +23,7 @@ class Condition(Shared):
     """
 
     kind = "condition"
+    bells = ("end",)
     others = ("waiters",)
     _made_lock = False
 
@@ -45,7 +46,8 @@ class Condition(Shared):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lock.release()
+        if error is None or self._lock._is_ours():  # it may be gone, and that was told
+            self._lock.release()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Release the lock, wait to be notified, acquire it again.  False when the time was up.
@@ -84,10 +86,10 @@ class Condition(Shared):
         self.notify(2**31)
 
     def _was_notified(self, waiter: str, until: Until) -> bool:
-        wake = self._waiters_parts(waiter)[3]
+        wake, ends = self._waiters_parts(waiter)[-1], self._parts.bells
 
         def wait_of(answer: list[Any]) -> Wait | None:
-            return Bell(wake) if answer[0] == b"waiting" else None
+            return Bell(wake, others=ends) if answer[0] == b"waiting" else None
 
         try:
             if self._step("condition_look", waiter, until, wait_of)[0] == b"ok":

@@ -50,7 +50,7 @@ class Shared(Handle):
         data: tuple[str, bytes] | None = None,
     ) -> dict[bytes, bytes]:
         """Make the object, or find the one of that name, and return its fields.  `data`: a part and its content."""
-        from farpool.shared.keeper import NAMED_SECONDS, Owned, keeper, life_ms
+        from farpool.shared.keeper import NAMED_SECONDS, keeper, life_ms
 
         self._id = _ANONYMOUS + secrets.token_hex(12) if name is None else _checked(name)
         self._server = _server_for_new(url)
@@ -64,7 +64,7 @@ class Shared(Handle):
         self._check_kind(found[b"kind"])
         _here[self._id] = self
         if name is None:
-            keeper().own(Owned(self._server, self._parts, weakref.ref(self)))
+            keeper().own(self._server, self._parts, self)
         return found
 
     def _check_kind(self, kind: bytes | None) -> None:

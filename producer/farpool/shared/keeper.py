@@ -9,6 +9,7 @@ import os
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ class Parts:
 
 @dataclass
 class Owned:
-    """An object of this process.  `handle` is None when the program has let go of it: then it may expire."""
+    """An object of this process, as long as `handle` is there; it may expire when the program has let go of that."""
 
     server: Server
     parts: Parts
@@ -74,6 +75,7 @@ class Keeper:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._owned: dict[str, Owned] = {}
+        self._forgotten: deque[tuple[float, str]] = deque()
         self.held: dict[tuple[Server, str], Held] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -84,11 +86,23 @@ class Keeper:
         """Whether it renews nothing any more."""
         return self._stop.is_set()
 
-    def own(self, owned: Owned) -> None:
+    def own(self, server: Server, parts: Parts, handle: object) -> None:
         """Renew an object from now on, while its handle is there."""
+        forgotten = self._forgotten
+
+        def forget(_: object) -> None:  # called by the garbage collector, at any moment: it takes no lock
+            forgotten.append((time.monotonic(), parts.record))
+
         with self._lock:
-            self._owned[owned.parts.record] = owned
+            self._forget_expired()
+            self._owned[parts.record] = Owned(server, parts, weakref.ref(handle, forget))
         self._start()
+
+    def _forget_expired(self) -> None:
+        """Those that the program let go of so long ago that the server has none of them any more."""
+        before = time.monotonic() - life_ms() / 1000
+        while self._forgotten and self._forgotten[0][0] < before:
+            self._owned.pop(self._forgotten.popleft()[1], None)
 
     def disown(self, record: str) -> None:
         """It was removed."""

@@ -21,6 +21,9 @@ T = TypeVar("T")
 LARGE_BYTES = 1 << 20
 """Receipts of answers from this size on are removed at once; others go with the next step (guess)."""
 
+RETRY_SECONDS = 1.0
+"""How long a call that does not wait tries again when its connection breaks (guess: a server that restarts is back)."""
+
 WaitOf = Callable[[list[Any]], Wait | None]
 """What to wait for after an answer; None when it is what was wanted."""
 
@@ -35,14 +38,12 @@ class Link:
         self._used: set[str] = set()
 
     def run(self, script: str, keys: Sequence[str], args: Sequence[Any] = (), until: Until | None = None) -> list[Any]:
-        """Take one step, which happens once.  Tried again after an outage; more than once only before `until`.
+        """Take one step, which happens once.  Tried again after an outage, for a second or until the time is up.
 
         Raises ServerError.
         """
         with self._step(script, keys, args) as step:
-            answer = self._tried(step, until)
-            self._tidy(step, answer)
-            return answer
+            return self._tidied(step, _Attempts(self, step, until).run())
 
     def run_until(
         self, script: str, keys: Sequence[str], args: Sequence[Any], until: Until, wait_of: WaitOf
@@ -52,34 +53,22 @@ class Link:
         Raises ServerError when the server is away then.
         """
         with self._step(script, keys, args) as step:
-            answer = self._tried(step, until)
+            attempts = _Attempts(self, step, until)
+            answer = attempts.run()
             while (wait := wait_of(answer)) is not None and not until.is_over:
-                try:
-                    answer = self.broker.run_when(wait, until.left, step)
-                except WAITED_OUT:
-                    answer = self._tried(step, until, is_again=True)
-            self._tidy(step, answer)
-            return answer
+                answer = attempts.run_when(wait)
+            return self._tidied(step, answer)
 
     def patiently(self, act: Callable[[], T], until: Until | None = None) -> T:
-        """Do something that may be repeated, once more after an outage, and on until the time is up."""
-        backoff = Backoff()
+        """Do something that may be repeated: after an outage again, for a while, and on until the time is up."""
+        backoff, shortly = Backoff(), Until(RETRY_SECONDS)
         while True:
             try:
                 return act()
             except WAITED_OUT:
-                if backoff.is_on and (until is None or until.is_over):
+                if shortly.is_over and (until is None or until.is_over):
                     raise
                 backoff.wait()
-
-    def _tried(self, step: Step, until: Until | None, *, is_again: bool = False) -> list[Any]:
-        doubts = [is_again]
-
-        def act() -> list[Any]:
-            was_tried, doubts[0] = doubts[0], True
-            return self.broker.run(step, is_again=was_tried)
-
-        return self.patiently(act, until)
 
     @contextmanager
     def _step(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Iterator[Step]:
@@ -89,14 +78,19 @@ class Link:
         except IndexError:
             receipt = self.keys.shared("receipt", secrets.token_hex(8))
             self._used.add(receipt)
-        yield Step(f"state/{script}", [*keys, receipt], secrets.token_hex(8), args)
+        try:
+            yield Step(f"state/{script}", [*keys, receipt], secrets.token_hex(8), args)
+        except BaseException:
+            self._used.discard(receipt)  # a doubt may be left about it: it expires
+            raise
         self._receipts.append(receipt)
 
-    def _tidy(self, step: Step, answer: list[Any]) -> None:
-        """Remove the receipt of a large answer, which has arrived."""
+    def _tidied(self, step: Step, answer: list[Any]) -> list[Any]:
+        """The answer, which has arrived; if it is large, its receipt is removed."""
         if len(answer) > 1 and isinstance(answer[1], bytes) and len(answer[1]) >= LARGE_BYTES:
             with suppress(FarpoolError):  # it expires
                 self.broker.unlink([step.keys[-1]])
+        return answer
 
     def close(self) -> None:
         """Remove our receipts, and close all connections."""
@@ -104,6 +98,34 @@ class Link:
             if self._used:
                 self.broker.unlink(list(self._used))
         self.broker.close()
+
+
+class _Attempts:
+    """One step, sent as often as needed.  Once there was a doubt, it is always asked whether it happened before:
+    also what was sent behind a wait, on a connection that broke, may be run later."""
+
+    def __init__(self, link: Link, step: Step, until: Until | None) -> None:
+        self._link, self._step, self._until = link, step, until
+        self._is_in_doubt = False
+
+    def run(self) -> list[Any]:
+        """Take it now."""
+        return self._link.patiently(self._run, self._until)
+
+    def run_when(self, wait: Wait) -> list[Any]:
+        """Take it when it may have become possible."""
+        assert self._until is not None
+        try:
+            return self._link.broker.run_when(wait, self._until.left, self._step, is_again=self._is_in_doubt)
+        except WAITED_OUT:
+            self._is_in_doubt = True
+            return self.run()
+
+    def _run(self) -> list[Any]:
+        was_in_doubt, self._is_in_doubt = self._is_in_doubt, True
+        answer = self._link.broker.run(self._step, is_again=was_in_doubt)
+        self._is_in_doubt = was_in_doubt
+        return answer
 
 
 _links: dict[tuple[str, str], Link] = {}

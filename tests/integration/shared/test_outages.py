@@ -32,7 +32,7 @@ def test_every_step_happens_once_while_connections_break(on_server, client, back
     stop = threading.Event()
 
     def breaks():
-        while not stop.wait(0.01):
+        while not stop.wait(0.05):
             kill_connections(client)
 
     def takes():
