@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check bench chaos fuzz model compose-test network-tools chaos-tools clean
+.PHONY: demo test check bench bench-check chaos fuzz model compose-test network-tools chaos-tools clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/demo.stamp
@@ -19,8 +19,19 @@ check: $(VENV)/dev.stamp
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
+# Every workload against the standard library's pools and the named PEERS (`python -m bench.peers install` makes
+# their environments), then the page that is made of it.
+PEERS ?=
+BENCH_ROUNDS ?= 5
+KEPT := --results bench/results/performance
 bench: $(VENV)/dev.stamp
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench --rounds $(BENCH_ROUNDS) --peers "$(PEERS)" $(KEPT)
+	$(BIN)/python -m bench --rounds $(BENCH_ROUNDS) --appendonly $(KEPT) w1 w2 w3 w5
+	$(BIN)/python -m bench.table
+
+# CPU per task against budgets: a minute on an idle machine.
+bench-check: $(VENV)/dev.stamp
+	$(BIN)/python -m bench.check
 
 # Many rounds of every fault, then ten minutes of all at once: docs/reliability.md, whose table is written anew.
 # Forty minutes on two cores; ROUNDS=5 takes fifteen.

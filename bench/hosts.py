@@ -3,16 +3,27 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
+from bench.conditions import CONDITIONS
 from farpool import Executor
 from farpool.embedded import LocalPool
 
 ROOT = Path(__file__).parent.parent
+_URLS = WeakKeyDictionary[Executor, str]()
 
 
 @contextmanager
 def executor(daemons: int = 2, slots: int = 1) -> Iterator[Executor]:
     """An executor on so many daemons with so many slots each, warm."""
     plan = [(f"host{number}", slots) for number in range(daemons)]
-    with LocalPool(plan, paths=[ROOT]) as pool, Executor(pool.url) as found:
-        yield found
+    with LocalPool(plan, paths=[ROOT]) as pool:
+        CONDITIONS.prepare(pool.url)
+        with Executor(pool.url) as found:
+            _URLS[found] = pool.url
+            yield found
+
+
+def url_of(pool: Executor) -> str:
+    """Of the server behind an executor, for `measured`."""
+    return _URLS[pool]

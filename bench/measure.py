@@ -1,30 +1,28 @@
-"""Wall time, CPU time by role of process, and medians of alternated runs."""
+"""One run of one contender, measured; and contenders alternated, with the results printed and kept.
 
-import json
-import platform
+A benchmark is a function `main(rounds)` that makes a function per contender, which returns its Run, and ends with
+
+    report("W1 submits", alternated(contenders, rounds), amount, "task", baseline)
+
+The first word of the title names the file in bench/results.  See `bench.records` for its shape.
+"""
+
 import statistics
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from importlib import metadata
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import Any
 
-import psutil
-from rich.console import Console
-from rich.table import Table
+import redis
 
-RESULTS = Path(__file__).parent / "results"
+from bench.processes import cpu_seconds
+from bench.records import keep
+from bench.show import show
 
-ROLES = (
-    ("valkey-server", "server"),
-    ("redis-server", "server"),
-    ("multiprocessing", "child"),
-    ("farpool_worker", "daemon"),
-    ("python", "child"),
-)
-"""Words in a command line that tell what a process is; the first that fits counts."""
+TRAFFIC = {"commands": "total_commands_processed", "round trips": "total_reads_processed"}
+"""What a server counts.  It reads once what a client sends at once, so its reads are round trips, or more of them
+where what is sent is large."""
 
 
 @dataclass
@@ -33,41 +31,50 @@ class Run:
 
     seconds: float = 0.0
     cpu: dict[str, float] = field(default_factory=dict)
+    """CPU seconds by role of process."""
+
+    traffic: dict[str, float] = field(default_factory=dict)
+    """What the server counted, where there is one."""
+
+    figures: dict[str, float] = field(default_factory=dict)
+    """Whatever else was measured, with its unit in its name: "p50 ms", "PSS MB"."""
+
+    amount: int = 0
+    """How many tasks; 0 for as many as the report tells."""
 
 
 @contextmanager
-def measured() -> Iterator[Run]:
-    """Time and CPU seconds of everything below this process between entry and exit."""
-    run, before, started = Run(), _cpu_seconds(), time.perf_counter()
+def measured(url: str | None = None, roots: Collection[int] | None = None) -> Iterator[Run]:
+    """Time, CPU seconds of this process and everything below it (or of the `roots` and below them), and traffic of
+    the server at `url`, between entry and exit.
+
+    A run whose results are wrong must raise: `assert` them after the block.
+    """
+    run, traffic, cpu = Run(), _traffic(url), cpu_seconds(roots)
+    started = time.perf_counter()
     yield run
     run.seconds = time.perf_counter() - started
-    after = _cpu_seconds()
-    for pid, (role, seconds) in after.items():
-        run.cpu[role] = run.cpu.get(role, 0.0) + seconds - before.get(pid, (role, 0.0))[1]
+    used = cpu_seconds(roots)
+    run.cpu = {role: max(0.0, used[role] - cpu[role]) for role in used}
+    run.traffic = {name: count - traffic[name] for name, count in _traffic(url).items()}
 
 
-def _cpu_seconds() -> dict[int, tuple[str, float]]:
-    me = psutil.Process()
-    found = {me.pid: ("client", _cpu(me))}
-    for process in me.children(recursive=True):
-        try:
-            found[process.pid] = (_role(process), _cpu(process))
-        except psutil.NoSuchProcess:
-            continue
-    return found
+def _traffic(url: str | None) -> dict[str, float]:
+    if url is None:
+        return {}
+    with redis.Redis.from_url(url) as client:
+        stats: Any = client.info("stats")
+    return {name: float(stats[counter]) for name, counter in TRAFFIC.items() if counter in stats}
 
 
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system
+def timed(run: Run, times: list[float]) -> Run:
+    """The run, with the quantiles of its single round trips."""
+    run.figures["p50 ms"] = statistics.median(times) * 1000
+    run.figures["p99 ms"] = statistics.quantiles(times, n=100)[98] * 1000
+    return run
 
 
-def _role(process: psutil.Process) -> str:
-    words = " ".join(process.cmdline())
-    return next((role for word, role in ROLES if word in words), "other")
-
-
-def alternated(contenders: dict[str, Callable[[], Run]], rounds: int) -> dict[str, list[Run]]:
+def alternated(contenders: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str, list[Run]]:
     """Run the contenders in turn, A B A B, and keep every run."""
     runs: dict[str, list[Run]] = {name: [] for name in contenders}
     for _ in range(rounds):
@@ -76,42 +83,10 @@ def alternated(contenders: dict[str, Callable[[], Run]], rounds: int) -> dict[st
     return runs
 
 
-def report(title: str, runs: dict[str, list[Run]], amount: int, unit: str, baseline: str) -> None:
-    """Print a table of medians, with the ratio to the baseline, and keep it as JSON."""
-    base = statistics.median(run.seconds for run in runs[baseline])
-    table = Table(title=title)
-    for column in ("contender", "seconds", f"{unit}/s", f"ratio to {baseline}", f"CPU µs per {unit} by process"):
-        table.add_column(column, justify="left" if column == "contender" else "right")
-    for name, found in runs.items():
-        seconds = statistics.median(run.seconds for run in found)
-        spread = f"{min(r.seconds for r in found):.3f}–{max(r.seconds for r in found):.3f}"
-        table.add_row(
-            name,
-            f"{seconds:.3f} ({spread})",
-            f"{amount / seconds:,.0f}",
-            f"{base / seconds:.2f}",
-            _cpu_text(found, amount),
-        )
-    Console(width=150).print(table)
-    _keep(title, runs, amount, unit)
-
-
-def _cpu_text(runs: list[Run], amount: int) -> str:
-    roles = sorted({role for run in runs for role in run.cpu})
-    medians = {role: statistics.median(run.cpu.get(role, 0.0) for run in runs) for role in roles}
-    return "  ".join(f"{role} {seconds / amount * 1e6:.1f}" for role, seconds in medians.items() if seconds > 0)
-
-
-def _keep(title: str, runs: dict[str, list[Run]], amount: int, unit: str) -> None:
-    RESULTS.mkdir(exist_ok=True)
-    packages = ("farpool", "redis", "hiredis", "msgpack", "numpy", "rq")
-    record = {
-        "title": title,
-        "amount": amount,
-        "unit": unit,
-        "machine": {"python": sys.version.split()[0], "system": platform.platform(), "cores": psutil.cpu_count()},
-        "versions": {name: metadata.version(name) for name in packages},
-        "runs": {name: [asdict(run) for run in found] for name, found in runs.items()},
-    }
-    name = title.split()[0].lower()
-    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1))
+def report(
+    title: str, runs: Mapping[str, list[Run]], amount: int, unit: str, baseline: str, **more: Any
+) -> dict[str, Any]:
+    """Print a table of medians, with ratios to the baseline, and keep it all as JSON, with `more` beside it."""
+    record = keep(title, runs, amount=amount, unit=unit, baseline=baseline, **more)
+    show(record)
+    return record

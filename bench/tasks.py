@@ -1,5 +1,8 @@
 """Functions that benchmarks send to workers."""
 
+import os
+import time
+
 import numpy as np
 
 
@@ -28,3 +31,26 @@ def maybe_fails(number: int) -> int:
     if number % 10 == 0:
         raise ValueError(f"number {number} is one of ten")
     return number
+
+
+def slow_pid(_: object = None) -> int:
+    """Which process it runs in, taking long enough that others get their turn."""
+    time.sleep(0.02)
+    return os.getpid()
+
+
+def pauses(seconds: float) -> float:
+    """A task that is as long as its argument says."""
+    time.sleep(seconds)
+    return seconds
+
+
+def pauses_long(seconds: float) -> float:
+    """The same, under another name: a function that is known to be long."""
+    time.sleep(seconds)
+    return seconds
+
+
+def stripe_sum(array: np.ndarray, number: int) -> float:
+    """A small part of a large array."""
+    return float(array[number::1000].sum())

@@ -1,33 +1,40 @@
 """W2: one submit and its result at a time, on an idle system."""
 
-import statistics
 import time
+from collections.abc import Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 
-from bench.hosts import executor
+from bench.hosts import executor, url_of
+from bench.measure import Run, alternated, measured, report, timed
+from bench.peers.contender import about
+from bench.peers.contender import contenders as peer_contenders
 from bench.tasks import nothing
 
-TASKS = 2_000
+TASKS, WARMING = 2_000, 200
+BASELINE = "ProcessPoolExecutor(2)"
 
 
-def main(rounds: int = 3) -> None:
-    """p50 and p99 of each contender in each round."""
+def main(rounds: int = 5, peers: Sequence[str] = ()) -> None:
+    """p50 and p99 of each contender, in each round."""
     with executor() as ours, ProcessPoolExecutor(2) as pool:
-        for _ in range(rounds):
-            for name, contender in (("ProcessPoolExecutor(2)", pool), ("farpool", ours)):
-                times = round_trips(contender)
-                p50, p99 = statistics.median(times), statistics.quantiles(times, n=100)[98]
-                print(f"W2 {name:24} p50 {p50 * 1000:.3f} ms   p99 {p99 * 1000:.3f} ms")
+        contenders = {BASELINE: lambda: round_trips(pool), "farpool": lambda: round_trips(ours, url_of(ours))}
+        for contender in (pool, ours):
+            round_trips(contender, amount=WARMING)
+        contenders |= peer_contenders(peers, "w2")
+        runs = alternated(contenders, rounds)
+    report("W2 one task at a time", runs, TASKS, "task", BASELINE, peers=about(peers))
 
 
-def round_trips(pool: Executor) -> list[float]:
-    """Seconds of each round trip."""
+def round_trips(pool: Executor, url: str | None = None, amount: int = TASKS) -> Run:
+    """Each timed by itself."""
     times = []
-    for _ in range(TASKS):
-        started = time.perf_counter()
-        pool.submit(nothing).result()
-        times.append(time.perf_counter() - started)
-    return times
+    with measured(url) as run:
+        for _ in range(amount):
+            started = time.perf_counter()
+            result = pool.submit(nothing).result()
+            times.append(time.perf_counter() - started)
+            assert result is None
+    return timed(run, times)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@ import redis
 from rich.console import Console
 from rich.table import Table
 
+from bench.conditions import CONDITIONS
+from bench.measure import Run
+from bench.records import keep
 from farpool.embedded import Server
 from farpool_common.broker import Finish, NewTask, ProducerBroker, Task, WorkerBroker, connect
 from farpool_common.keys import Keys
@@ -44,6 +47,10 @@ class Cost:
     long: list[int] = field(default_factory=list)
     server_ms: float = 0.0
 
+    def each(self) -> dict[str, float]:
+        """Of one task, for the record."""
+        return {"µs": self.wall, "server's µs": self.server}
+
     def row(self) -> list[str]:
         """For the table."""
         slow = sum(took > SLOW_MICROSECONDS for took in self.long)
@@ -55,6 +62,7 @@ class Cost:
 
 def main() -> None:
     """Both backlogs, then a hundred thousand leases that nobody renews."""
+    runs: dict[str, list[Run]] = {}
     table = Table(title=f"W6 backlogs of {SHORT:,} and {LONG:,}")
     figures = ("µs per task", "server's µs per task", "calls", "mean (ms)", "longest (ms)", "above 5 ms")
     print(f"a loop that does nothing is interrupted for up to {_longest_interruption():.1f} ms on this machine")
@@ -62,9 +70,19 @@ def main() -> None:
         table.add_column(column, justify="left" if column == "step" else "right")
     for backlog in (SHORT, LONG):
         with Server() as server, connect(server.url) as client:
-            for cost in _costs(server.url, client, backlog):
-                table.add_row(*cost.row())
+            CONDITIONS.prepare(server.url)
+            costs = list(_costs(server.url, client, backlog))
+        for cost in costs:
+            table.add_row(*cost.row())
+        runs[f"{backlog:,} queued"] = [Run(figures=_figures(costs, backlog))]
     Console(width=150).print(table)
+    keep(f"W6 backlogs of {SHORT:,} and {LONG:,}", runs, amount=1, unit="task", baseline=f"{SHORT:,} queued")
+
+
+def _figures(costs: list[Cost], backlog: int) -> dict[str, float]:
+    """By step, whatever the backlog."""
+    steps = {cost.name.partition(f" {backlog:,}")[0].rstrip(","): cost for cost in costs if f"{backlog:,}" in cost.name}
+    return {f"{step}, {what}": value for step, cost in steps.items() for what, value in cost.each().items()}
 
 
 def _costs(url: str, client: redis.Redis, backlog: int) -> Iterator[Cost]:

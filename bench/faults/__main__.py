@@ -6,14 +6,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.environments import install, is_installed
 from bench.faults import __doc__ as usage
-from bench.faults.environments import install, is_installed
 from bench.faults.results import FOLDER, keep
 from bench.faults.rounds import Round, play
 from bench.faults.scenarios import SCENARIOS
-from bench.faults.server import version
 from bench.faults.systems import SYSTEMS, System
 from bench.faults.table import write_table
+from bench.records import server_version
 
 LONG_ROUND_SECONDS = 30.0
 
@@ -71,7 +71,15 @@ def _cell(system: System, fault: str, seed: int, options: argparse.Namespace) ->
         if sum(each.seconds > LONG_ROUND_SECONDS for each in rounds) >= options.long_rounds:
             break
     if rounds:
-        keep(system, fault, rounds, options.results, seed=seed, deadline_seconds=options.deadline, server=version())
+        keep(
+            system,
+            fault,
+            rounds,
+            options.results,
+            seed=seed,
+            deadline_seconds=options.deadline,
+            server=server_version(),
+        )
 
 
 def _told(found: Round) -> str:

@@ -4,14 +4,13 @@ It is told what to do on its standard input, a line of JSON each, and answers wi
 """
 
 import importlib
-import json
-import os
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, Protocol
 
 from bench.faults.outcome import Outcome
+from bench.serving import serve
 
 
 class Client(Protocol):
@@ -35,14 +34,7 @@ class Client(Protocol):
 
 def main(module: str) -> None:
     """Serve until the input ends."""
-    # Whatever a library prints must not come between the answers.
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    client: Client = importlib.import_module(module).Client()
-    print(json.dumps({"ready": True}), file=answers)
-    for line in sys.stdin:
-        print(json.dumps(_answer(client, json.loads(line))), file=answers)
-    client.close()
+    serve(lambda: importlib.import_module(module).Client(), _answer)
 
 
 def _answer(client: Client, order: dict[str, Any]) -> Any:

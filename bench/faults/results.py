@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.faults.environments import versions
+from bench.environments import versions
 from bench.faults.rounds import Round
 from bench.faults.systems import System
 

@@ -1,6 +1,5 @@
 """A server with an append-only file, on a port of this machine, that can be killed and started again."""
 
-import re
 import socket
 import subprocess
 import time
@@ -54,10 +53,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def version() -> str:
-    """Of the server that is started here, as its program tells it."""
-    told = subprocess.run([find_server_binary(), "--version"], check=True, capture_output=True, text=True).stdout
-    name, found = told.split()[0], re.search(r"v=(\S+)", told)
-    return f"{name} {found[1] if found else '?'}"

@@ -4,39 +4,26 @@ Each is set up as well as its own settings allow for not losing work, and its ow
 they can be, so that a round takes seconds.  A second row shows the same system as it comes.
 """
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
-ENVIRONMENTS = ROOT / ".venv-peers"
+from bench.environments import ROOT, Environment
 
 LOCAL_FAULTS = ("nothing", "child_killed", "poison", "unserializable")
 """What can be done to a pool in the client's own process."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class System:
+class System(Environment):
     """One column of the table.  In `command`, {python}, {url} and {name} stand for what a worker is started with."""
 
-    name: str
     title: str
     module: str
     settings: str
     command: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
-    environment: str = ""
-    """The folder of its own environment; "" for this project's."""
-    requirements: tuple[str, ...] = ()
-    packages: tuple[str, ...] = ()
-    """Whose versions are told."""
     faults: tuple[str, ...] | None = None
     """All of them unless said."""
-
-    @property
-    def python(self) -> str:
-        return str(ENVIRONMENTS / self.environment / "bin" / "python") if self.environment else sys.executable
 
     def worker_command(self, url: str, name: str) -> list[str]:
         return [word.format(python=self.python, url=url, name=name) for word in self.command]

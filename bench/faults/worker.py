@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from bench.faults.systems import ROOT, System
+from bench.environments import ROOT
+from bench.faults.systems import System
 
 RESTART_SECONDS = 1.0
 FOLLOW_SECONDS = 1.0

@@ -1,7 +1,7 @@
 """Runs calls one after the other, and says at every moment which one is running.
 
-The loop is the cost of a small task, so it makes no system call: one store names the call, one look at
-the clock decides whether the results so far should travel.
+The loop is the cost of a small task, so it makes no system call: one store names the call, one load asks
+whether to go on, and now and then a look at the clock decides whether the results so far should travel.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,17 +13,30 @@ from typing import Any, Protocol
 from farpool_common.chunk import Chunk
 from farpool_common.failure import Failure
 
-STOP, WORK, CALL, STARTED = range(4)
+STOP, WORK, CALL, STARTED, LAST = range(5)
 """Words of a cursor: do not begin another call; what is being run; which call of it (or one of the values
-below); since when, in nanoseconds of the system-wide monotonic clock, to within a few milliseconds."""
+below); since when, in nanoseconds of the system-wide monotonic clock, to within a few milliseconds; the last
+work that may be begun, 0 for any."""
 
 IDLE, PREPARING, REPORTING = -1, -2, -3
 """Instead of a call: nothing to do, getting ready for the first call, writing results."""
 
 _OURS = ("farpool_common.", "farpool_worker.")
 
+READ_ONLY_NOTE = (
+    "An array that several calls share (farpool.put, or one array for many calls of a map) arrives read-only: "
+    "change a copy of it, array.copy()."
+)
+
 SLOW_SECONDS = 0.001
 """Results do not wait for a call that takes longer than this on average."""
+
+MOST_UNTIMED = 16
+"""Calls between two looks at the clock, which costs as much as the smallest call (0.04 µs)."""
+
+_UNTIMED_SECONDS = 50e-6
+"""As long as the calls since the last look took less, as many as that follow without a look; else one.  So
+calls that turn slow all at once are noticed after so many of them at the latest."""
 
 
 class Cursor(Protocol):
@@ -49,31 +62,46 @@ class Results:
 
 
 def run_some(
-    function: Callable[..., Any], calls: Iterable[Sequence[Any]], first: int, cursor: Cursor, seconds: float
+    function: Callable[..., Any],
+    calls: Iterable[Sequence[Any]],
+    first: int,
+    cursor: Cursor,
+    seconds: float,
+    *,
+    most_untimed: int = MOST_UNTIMED,
 ) -> Results:
-    """Run calls until none is left, `seconds` are over, the next one seems slow, or the cursor says stop."""
+    """Run calls until none is left, `seconds` are over, the next one seems slow, or the cursor says stop.
+
+    The clock is looked at after each call, or, where they are quick, after `most_untimed`.  A call is named
+    before STOP is looked at, never after: so whoever set STOP and then reads CALL knows that no call beyond it
+    will begin.
+    """
     values: list[Any] = []
     failures: dict[int, Failure] = {}
-    index = first
+    append, index = values.append, first
     cursor[STARTED] = monotonic_ns()
     started = now = perf_counter()
     due = started + min(seconds, SLOW_SECONDS)
+    look_at = first + 1
     for args in calls:
         cursor[CALL] = index
+        if cursor[STOP]:
+            break
         try:
-            values.append(function(*args))
+            append(function(*args))
         except BaseException as error:  # SystemExit too: a task does not end its process politely
-            values.append(None)
+            append(None)
             failures[index] = failure_of(error)
         index += 1
-        now = perf_counter()
+        if index < look_at:
+            continue
+        before, now = now, perf_counter()
         if now >= due:
             if now - started >= min(seconds, SLOW_SECONDS * len(values)):
                 break
             due = started + seconds
-        if cursor[STOP]:
-            break
-    return Results(first, values, failures, now - started)
+        look_at = index + (most_untimed if now - before < _UNTIMED_SECONDS else 1)
+    return Results(first, values, failures, perf_counter() - started)
 
 
 def arguments(chunk: Chunk, start: int, stop: int) -> Iterator[Sequence[Any]]:
@@ -97,6 +125,8 @@ def called(function: Callable[..., Any], chunk: Chunk) -> Callable[..., Any]:
 
 def failure_of(error: BaseException) -> Failure:
     """Describe an exception, with a traceback that begins at the task."""
+    if isinstance(error, ValueError) and "read-only" in str(error):  # as NumPy says it
+        error.add_note(READ_ONLY_NOTE)
     return Failure.of(of_task(error))
 
 

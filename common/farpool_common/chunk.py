@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from farpool_common.codec import Encoded, decode, encode
+from farpool_common.codec import Encoded, Repeated, decode, encode, is_column, is_packed, packed_column, unpacked_column
 from farpool_common.errors import DecodeError
 from farpool_common.failure import Failure
 
@@ -37,8 +37,9 @@ class Chunk:
     """Calls of one function.
 
     Positional arguments come as `rows` (one sequence per call) or, more compactly, as `columns`
-    (one sequence per argument, all equally long).  `kwargs` maps a call's index to its keywords.
-    `limit` is the time limit of each call in seconds.
+    (one sequence per argument, all equally long; a range or an array may be one).  `kwargs` maps a call's
+    index to its keywords.  `limit` is the time limit of each call in seconds.  `together`: nobody awaits
+    single results, so those of quick calls need not travel before the last one is there.
     """
 
     function: str
@@ -47,6 +48,7 @@ class Chunk:
     kwargs: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     limit: float | None = None
     initializer: Initializer | None = None
+    together: bool = False
 
     def __len__(self) -> int:
         if self.rows is not None:
@@ -84,28 +86,35 @@ def encode_chunk(chunk: Chunk) -> Encoded:
                 VERSION,
                 chunk.function,
                 chunk.rows,
-                chunk.columns,
+                None if chunk.columns is None else [packed_column(column) for column in chunk.columns],
                 [[index, kwargs] for index, kwargs in chunk.kwargs.items()],
                 chunk.limit,
                 [start.owner, start.function, start.args] if start else None,
-            ]
+                chunk.together,
+            ],
+            takes_refs=True,
         )
     )
 
 
 def decode_chunk(
-    envelope: bytes, buffers: Sequence[memoryview] = (), *, classes: Callable[[str], type] | None = None
+    envelope: bytes,
+    buffers: Sequence[memoryview] = (),
+    *,
+    classes: Callable[[str], type] | None = None,
+    objects: Callable[[str], Any] | None = None,
 ) -> Chunk:
     """The chunk that `encode_chunk` wrote.  Raises DecodeError when it is none."""
-    match decode(*_whole(envelope, buffers), classes=classes):
-        case [1, str(function), rows, columns, list(kwargs), limit, start]:
+    match decode(*_whole(envelope, buffers), classes=classes, objects=objects):
+        case [1, str(function), rows, columns, list(kwargs), limit, start, bool(together)]:
             chunk = Chunk(
                 function,
                 _sequences(rows),
-                _sequences(columns),
+                _columns(columns),
                 _keywords(kwargs),
                 _seconds(limit),
                 _initializer(start),
+                together,
             )
         case _:
             raise DecodeError(f"not a chunk of version {VERSION}: is this worker older than the producer?")
@@ -125,9 +134,17 @@ def _check_shape(chunk: Chunk) -> None:
 def _sequences(value: Any) -> Sequence[Sequence[Any]] | None:
     if value is None:
         return None
-    if isinstance(value, (list, tuple)) and all(isinstance(v, (list, tuple, range)) for v in value):
+    if isinstance(value, (list, tuple)) and all(isinstance(v, (list, tuple, range, Repeated)) for v in value):
         return value
     raise DecodeError("the arguments of a chunk are no sequences")
+
+
+def _columns(value: Any) -> Sequence[Sequence[Any]] | None:
+    if not isinstance(value, list):
+        return _sequences(value)
+    columns = [_unpacked(column) if is_packed(column) else column for column in value]
+    _sequences([column for column in columns if not is_column(column)])
+    return columns
 
 
 def _keywords(pairs: list[Any]) -> dict[int, Mapping[str, Any]]:
@@ -160,7 +177,8 @@ def _initializer(value: Any) -> Initializer | None:
 def encode_outcome(outcome: Outcome) -> Encoded:
     """Wire form of an outcome.  Raises EncodeError when a value cannot travel."""
     failures = [[index, failure.fields()] for index, failure in outcome.failures.items()]
-    return _shortened(encode([VERSION, outcome.first, outcome.values, failures, outcome.seconds, outcome.pid]))
+    values = packed_column(outcome.values)
+    return _shortened(encode([VERSION, outcome.first, values, failures, outcome.seconds, outcome.pid]))
 
 
 def decode_outcome(envelope: bytes, buffers: Sequence[memoryview] = ()) -> Outcome:
@@ -169,21 +187,33 @@ def decode_outcome(envelope: bytes, buffers: Sequence[memoryview] = ()) -> Outco
         case [
             1,
             int(first),
-            (list() | tuple()) as values,
+            (list() | tuple() | dict()) as values,
             list(pairs),
             (int() | float()) as seconds,
             int(pid),
         ]:
             failures = {int(index): Failure.from_fields(fields) for index, fields in pairs}
-            return Outcome(first, values, failures, seconds, pid)
+            return Outcome(first, _values(values), failures, seconds, pid)
         case _:
             raise DecodeError(f"not an outcome of version {VERSION}: is this producer older than the worker?")
+
+
+def _values(value: Any) -> Sequence[Any]:
+    return list(_unpacked(value)) if is_packed(value) else value
+
+
+def _unpacked(packed: dict[Any, Any]) -> Sequence[Any]:
+    """The numbers of a column.  Raises DecodeError; a list of them takes 32 times its bytes, so it is bounded."""
+    numbers: Sequence[Any] = unpacked_column(packed)
+    if len(numbers) > MAX_CALLS:
+        raise DecodeError(f"a column of {len(numbers):,} numbers; a chunk has up to {MAX_CALLS:,} calls")
+    return numbers
 
 
 def _shortened(encoded: Encoded) -> Encoded:
     if len(encoded.envelope) <= LONG_ENVELOPE:
         return encoded
-    return Encoded(b"", (memoryview(encoded.envelope), *encoded.buffers))
+    return Encoded(b"", (memoryview(encoded.envelope), *encoded.buffers), encoded.refs)
 
 
 def _whole(envelope: bytes, buffers: Sequence[memoryview]) -> tuple[bytes, Sequence[memoryview]]:

@@ -100,6 +100,17 @@ class ResultExpiredError(TaskLostError):
     """A result was kept for its time to live and is gone."""
 
 
+class ObjectExpiredError(FarpoolError, LookupError):
+    """An object that was stored with `put`, or for many calls of a map, is no longer on the server."""
+
+    def __init__(self, object_id: str) -> None:
+        super().__init__(
+            f"stored object {object_id[:8]} is gone from the server: the producer that had put it there ended or was "
+            f"cut off for too long, or the server lost its data. Put the value again and repeat the call."
+        )
+        self.object_id = object_id
+
+
 class NotPlainError(FarpoolError):
     """A job needs RQ's own code, and the worker was started without it."""
 

@@ -105,6 +105,18 @@ class Keys:
         """Stem of the string keys that hold one large buffer, in pieces `<stem>:0`, `<stem>:1`, ..."""
         return f"{self.prefix}:farpool:data:{owner}:{part}"
 
+    def object(self, object_id: str) -> str:
+        """string: what a stored object consists of."""
+        return f"{self.prefix}:farpool:object:{object_id}"
+
+    def object_part(self, object_id: str, part: int) -> str:
+        """Stem of the string keys that hold one part of a stored object."""
+        return f"{self.prefix}:farpool:object:{object_id}:{part}"
+
+    def owners(self, object_id: str) -> str:
+        """set: producers that hold references to a stored object."""
+        return f"{self.prefix}:farpool:owners:{object_id}"
+
     @property
     def quarantine(self) -> str:
         """list: the newest malformed records, as JSON with the reason."""

@@ -22,14 +22,15 @@ class Prepared:
 class Preparer:
     """Gets chunks ready, and remembers what this process has been initialized for."""
 
-    def __init__(self, trust: Trust) -> None:
-        self._trust = trust
+    def __init__(self, trust: Trust, objects: Callable[[str], Any] | None = None) -> None:
+        """`objects` gives the values of stored objects by their ids."""
+        self._trust, self._objects = trust, objects
         self.classes = partial(class_of, trust=trust)
         self._owners: set[str] = set()
 
     def prepare(self, envelope: bytes, buffers: Sequence[memoryview]) -> Prepared:
         """Raises DecodeError, FunctionNotAllowedError, FunctionNotFoundError, or what the initializer raised."""
-        chunk = decode_chunk(envelope, buffers, classes=self.classes)
+        chunk = decode_chunk(envelope, buffers, classes=self.classes, objects=self._objects)
         function = self.function(chunk.function)
         if chunk.initializer is not None and chunk.initializer.owner not in self._owners:
             self._initialize(chunk.initializer)

@@ -4,22 +4,27 @@ farpool's own children never import this module: they hold neither redis nor rq.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache, partial
 from typing import Any
 
+import redis
 from rq import get_current_job
 
-from farpool_common.broker import Payloads
+from farpool_common.broker import Payloads, StoredObjects
 from farpool_common.calls import Results, arguments, called, run_some
-from farpool_common.codec import Encoded
+from farpool_common.codec import Encoded, decode
 from farpool_common.delivery import deliver
 from farpool_common.keys import Keys
 from farpool_common.limit import SoftLimit
 from farpool_common.payload import parts_from_rows
 from farpool_common.preparing import Prepared, Preparer
-from farpool_common.trust import Trust
+from farpool_common.trust import Trust, class_of
 
 MOST_RQ_RESULT_BYTES = 256 * 1024 * 1024
 """What a stock RQ worker may return: it writes base64 of it into one stream entry (guess)."""
+
+TRUST = Trust(everything=True)
+PLACE = "the RQ worker's server"
 
 BATCH_SECONDS = 1.0
 """Results in one envelope; they all wait for the last call anyway (guess)."""
@@ -32,7 +37,7 @@ def run_chunk(envelope: bytes, parts: Sequence[Sequence[Any]]) -> list[bytes | l
     RQ's own worker runs any function of any module, so nothing is refused here.  A chunk that cannot be
     read, or whose function cannot be imported, fails as a whole, as RQ's jobs do.
     """
-    prepared = Preparer(Trust(everything=True)).prepare(envelope, _fetched(parts) if parts else ())
+    prepared = Preparer(TRUST, cache(_object)).prepare(envelope, _fetched(parts) if parts else ())
     delivered: list[bytes | list[bytes]] = []
 
     def send(_: Results, encoded: Encoded) -> None:
@@ -55,9 +60,19 @@ def _run_all(prepared: Prepared) -> Iterator[Results]:
 
 
 def _fetched(parts: Sequence[Sequence[Any]]) -> list[memoryview]:
+    client, keys = _server()
+    payloads = Payloads(client, keys, PLACE)
+    return [payloads.fetch(part) for part in parts_from_rows(parts, keys.prefix)]
+
+
+def _object(object_id: str) -> Any:
+    client, keys = _server()
+    envelope, *buffers = StoredObjects(client, keys, PLACE).fetch(object_id)
+    return decode(envelope, buffers, classes=partial(class_of, trust=TRUST), is_shared=True)
+
+
+def _server() -> tuple[redis.Redis, Keys]:
     job = get_current_job()
     if job is None:
         raise RuntimeError("run_chunk with large arguments runs inside an RQ worker only")
-    prefix = job.redis_job_namespace_prefix.removesuffix(":job:")
-    payloads = Payloads(job.connection, Keys(prefix), "the RQ worker's server")
-    return [payloads.fetch(part) for part in parts_from_rows(parts, prefix)]
+    return job.connection, Keys(job.redis_job_namespace_prefix.removesuffix(":job:"))

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from farpool_common.border import PLAIN, RQ_RESULT_SECONDS, Border, Plain
 from farpool_common.errors import DecodeError, MalformedTaskError
-from farpool_common.payload import Part, unpack_parts
+from farpool_common.payload import MAX_PARTS, Part, is_object_id, unpack_parts
 
 Ranges = tuple[tuple[int, int], ...]
 """Half-open ranges of call indices, ascending and apart."""
@@ -27,7 +27,8 @@ RQ_TIMEOUT_SECONDS = 180
 @dataclass(frozen=True, kw_only=True)
 class NewTask:
     """A task to enqueue.  `reply` is the stream its outcomes go to (None: RQ's result stream);
-    `limit` is the time limit of each call and `timeout` RQ's limit for the whole job, in seconds."""
+    `limit` is the time limit of each call and `timeout` RQ's limit for the whole job, in seconds;
+    `objects` are the ids of the stored objects that its arguments refer to."""
 
     id: str
     data: bytes
@@ -38,6 +39,7 @@ class NewTask:
     limit: float | None = None
     retries: int = DEFAULT_RETRIES
     parts: Sequence[Part] = ()
+    objects: Sequence[str] = ()
     timeout: int = -1
 
 
@@ -63,6 +65,7 @@ class Task:
     plain: Plain = PLAIN
     claimed_at: str = ""
     callbacks: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
 
     @property
     def member(self) -> str:
@@ -152,7 +155,18 @@ def _task(claim: Claim, record: Mapping[bytes, bytes], prefix: str, border: Bord
         plain=border.plain(record) if reply is None else PLAIN,
         claimed_at=claim.claimed_at,
         callbacks=tuple(name for field in _CALLBACKS if (name := _text(record, field))) if reply is None else (),
+        objects=_objects(record.get(b"farpool_objects", b"")),
     )
+
+
+def _objects(raw: bytes) -> tuple[str, ...]:
+    """Ids of stored objects, each once."""
+    if not raw:
+        return ()
+    found = tuple(dict.fromkeys(raw.decode("ascii", "replace").split(" ")))
+    if len(found) > MAX_PARTS or not all(is_object_id(name) for name in found):
+        raise MalformedTaskError("farpool_objects are no ids of stored objects")
+    return found
 
 
 def _called(record: Mapping[bytes, bytes]) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from farpool.executor import Executor
     from farpool.future import Future
+    from farpool.putting import put
     from farpool.shared.arrays import Array
     from farpool.shared.barriers import Barrier
     from farpool.shared.conditions import Condition
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from farpool.shared.queues import JoinableQueue, Queue, SimpleQueue
     from farpool.shared.semaphores import BoundedSemaphore, Semaphore
     from farpool.shared.values import Value
-    from farpool_common.codec import Serializer
+    from farpool_common.codec import Ref, Serializer
     from farpool_common.errors import (
         ArgumentError,
         DecodeError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         FunctionNotImportableError,
         LeaseLostError,
         MalformedTaskError,
+        ObjectExpiredError,
         QueueFullError,
         RemoteError,
         RemoteTraceback,
@@ -74,10 +76,12 @@ __all__ = [
     "Lock",
     "MalformedTaskError",
     "Manager",
+    "ObjectExpiredError",
     "Pipe",
     "Queue",
     "QueueFullError",
     "RLock",
+    "Ref",
     "RemoteError",
     "RemoteTraceback",
     "ResultError",
@@ -99,6 +103,7 @@ __all__ = [
     "Value",
     "WorkerLostError",
     "as_completed",
+    "put",
     "wait",
 ]
 
@@ -116,11 +121,13 @@ _HOMES = {
     "Pipe": "farpool.shared.pipes",
     "Queue": "farpool.shared.queues",
     "RLock": "farpool.shared.locks",
+    "Ref": "farpool_common.codec",
     "Semaphore": "farpool.shared.semaphores",
     "Serializer": "farpool_common.codec",
     "SimpleQueue": "farpool.shared.queues",
     "Value": "farpool.shared.values",
     "as_completed": "concurrent.futures",
+    "put": "farpool.putting",
     "wait": "concurrent.futures",
 }
 

@@ -39,7 +39,7 @@ def _refusal(function: Callable[..., Any], chunk: Chunk, index: int) -> Argument
     kwargs = chunk.kwargs.get(index, {})
     for label, value in _labelled(function, chunk.args(index), kwargs):
         try:
-            encode(value)
+            encode(value, takes_refs=True)
         except Exception as error:  # whatever a value's own methods do
             return _cannot_travel(f"{label}: {_type_name(value)})", error)
     try:

@@ -60,7 +60,7 @@ class Client:
         self._sender = Sender(broker, inbox, self._outbox, self._shipments, limits)
         watch = Watch(broker, self._shipments, settings.place)
         self._listener = Listener(broker, inbox, self._outbox, self._shipments, watch, self._after_outcomes)
-        self._shipments.read_while = self._listener.read_while
+        self._shipments.reading = self._listener
 
     def route(self, function: Callable[..., Any], name: str, options: CallOptions) -> Route:
         """What all calls of this function under these options share."""
@@ -95,12 +95,13 @@ class Client:
             pieces.oldest = next(self._numbers)
             self._outbox.add(pieces)
 
-    def extend(self, pieces: Pieces, columns: Columns) -> None:
-        """Give a map more inputs.  Raises RuntimeError after `close`."""
+    def extend(self, pieces: Pieces, columns: Columns) -> int:
+        """Give a map more inputs; returns how many.  Raises RuntimeError after `close`."""
         with self._gate:
             self._check_open()
-            pieces.extend(columns)
+            count = pieces.extend(columns)
         self._outbox.wake()
+        return count
 
     def _check_open(self) -> None:
         if self._closing:
@@ -136,6 +137,7 @@ class Client:
     def _finish(self) -> None:
         """Leave nothing on the server, and end the listener: closing the broker ends its read."""
         with suppress(FarpoolError):  # the stream expires by itself
+            self._inbox.tidy()
             self._inbox.drop()
         self._is_finished = True  # from here on the listener may close the broker as well
         self._broker.close()

@@ -8,13 +8,16 @@ from importlib import import_module
 from urllib.parse import urlsplit
 
 from farpool_common.address import Address, find_address, prefix_from
-from farpool_common.broker import ProducerBroker
+from farpool_common.broker import ProducerBroker, StoredObjects, connect
 from farpool_common.errors import SettingsError
 from farpool_common.keys import Keys
 from farpool_common.sizes import ARGUMENT_BYTES_SETTING, MAX_BYTES, most_bytes
 
 PROBE_SECONDS = 1.0
 """How long a server on this machine may take to accept a connection."""
+
+OBJECT_SECONDS = 300
+"""What was put stays so long on the server after its producer died or was cut off (guess)."""
 
 LEASE_SECONDS = 15.0
 """How long a lock is held, without a word of its holder (guess: as long as a host's lease)."""
@@ -34,6 +37,11 @@ class Server:
     place: str
     prefix: str
     argument_bytes: int = MAX_BYTES
+    object_seconds: int = OBJECT_SECONDS
+
+    def objects(self) -> StoredObjects:
+        """The stored objects there, over a new connection."""
+        return StoredObjects(connect(self.url, bulk=True, timeout=30.0), Keys(self.prefix), self.place)
 
     def broker(self) -> ProducerBroker:
         """A new broker with its own connections."""
@@ -50,8 +58,15 @@ def find_server(url: str | None, environ: Mapping[str, str] | None = None) -> Se
     if address.source == "default" and not _answers(address):
         address = find_address(_embedded_url(), environ)
     argument_bytes = most_bytes(environ, ARGUMENT_BYTES_SETTING)
-    _last[:] = [Server(address.url, address.masked, prefix_from(environ), argument_bytes)]
+    _last[:] = [Server(address.url, address.masked, prefix_from(environ), argument_bytes, _object_seconds(environ))]
     return _last[0]
+
+
+def _object_seconds(environ: Mapping[str, str]) -> int:
+    raw = environ.get("FARPOOL_OBJECT_SECONDS", "")
+    if raw and not (raw.isdecimal() and 0 < int(raw) < 10**9):
+        raise SettingsError(f"FARPOOL_OBJECT_SECONDS={raw!r} is not a whole number of seconds")
+    return int(raw) if raw else OBJECT_SECONDS
 
 
 def last_server() -> Server:

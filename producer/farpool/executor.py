@@ -54,7 +54,7 @@ class Executor(Submitter, concurrent.futures.Executor):
         start = _initializer(initializer, tuple(initargs))
         server = find_server(url)
         settings = ClientSettings(server.place, max_workers, start, server.argument_bytes)
-        super().__init__(Session(_ClientMaker(server, settings, self._open_broker, wanted)), options)
+        super().__init__(Session(_ClientMaker(server, settings, self._open_broker, wanted), server), options)
         client = self._bound()
         client.live.fresh(queue)
         # Without this, threads of a forgotten executor would run on until the program ends.
@@ -156,7 +156,7 @@ def _initializer(function: Callable[..., object] | None, args: tuple[Any, ...]) 
     if kwargs:
         raise SettingsError("an initializer takes positional arguments only: pass them as initargs")
     try:
-        encode(args)
+        encode(args, takes_refs=True)
     except Exception as error:
         raise ArgumentError(f"initargs cannot travel: {error}") from error
     return Initializer(secrets.token_hex(16), function_name(function), args)

@@ -1,11 +1,16 @@
 """What a client reads: how far it has come in its reply stream, and whose turn it is to read on."""
 
 import threading
+from collections.abc import Sequence
 
 from farpool_common.broker import ProducerBroker, Question, Reply
+from farpool_common.payload import Part
 
 MOST_OVER = 1_000
 """Records that one question lets go."""
+
+MOST_TAKEN_BYTES = 4 * 1024 * 1024
+"""Of buffers that were read: more of them go at once, less goes with the next question, which saves a round trip."""
 
 
 class Inbox:
@@ -17,6 +22,7 @@ class Inbox:
         self._broker = broker
         self._after = "0"
         self._over: list[str] = []
+        self._taken: list[Part] = []
 
     def read(self, block_ms: int) -> list[Reply]:
         """What has arrived, waiting up to `block_ms` for the first.  Raises the broker's errors."""
@@ -27,9 +33,10 @@ class Inbox:
         self._broker.ask_anew()
 
     def question(self) -> Question:
-        """What to ask next: it also lets go of what was read, and of the records of tasks that are over."""
+        """What to ask next: it also lets go of what was read or taken, and of the records of tasks that are over."""
         over, self._over[:MOST_OVER] = self._over[:MOST_OVER], []
-        return Question(self.reply, self._after, over)
+        taken, self._taken = self._taken, []
+        return Question(self.reply, self._after, over, taken)
 
     def note_read(self, entry_id: str) -> None:
         """This entry was taken in: it need not come again."""
@@ -38,6 +45,18 @@ class Inbox:
     def note_over(self, task_id: str) -> None:
         """Nobody will ask for this task any more, so its record need not wait until it expires."""
         self._over.append(task_id)
+
+    def note_taken(self, parts: Sequence[Part]) -> None:
+        """These buffers were read.  Raises the broker's errors; they expire by themselves then."""
+        self._taken += parts
+        if sum(part.nbytes for part in self._taken) > MOST_TAKEN_BYTES:
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Remove the buffers that were read, should there be no further question.  Raises the broker's errors."""
+        taken, self._taken = self._taken, []
+        if taken:
+            self._broker.forget(taken)
 
     def drop(self) -> None:
         """Remove the stream: nobody will read it any more."""

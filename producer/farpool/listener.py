@@ -73,6 +73,10 @@ class Listener:
                 self._shipments.be_watched()
         return None if deadline is None else max(0.0, deadline - monotonic())
 
+    def be_watched(self) -> None:
+        """Have our own thread read, should nobody do so yet."""
+        self._shipments.be_watched()
+
     def run(self, is_over: Callable[[], bool]) -> None:
         """The thread: receive until `is_over`."""
         while not is_over():
@@ -82,6 +86,7 @@ class Listener:
                     while len(self._shipments) and not is_over():
                         self._turn(BLOCK_MS)
                         self.backoff.reset()
+                    self._inbox.tidy()
             except WAITED_OUT as error:
                 self._wait(error, is_over)
             except Exception:  # a bug: say so, and go on for the sake of all other calls
@@ -98,6 +103,7 @@ class Listener:
         """Until somebody wants us to read; while no task is on its way, the server is left alone."""
         self._shipments.present.wait(LINGER_SECONDS)
         self._shipments.present.clear()
+        self._broker.trim()
 
     def _wait(self, error: Exception | None, is_over: Callable[[], bool]) -> None:
         if is_over():
@@ -156,7 +162,7 @@ class Listener:
         else:
             if end.traceback is not None:
                 shipment.trouble = RemoteError("rq", f"an RQ worker failed task {shipment.id}", end.traceback)
-            self._forget(end.parts)
+            self._forget(end.parts, at_once=True)  # a question may be on its way, and take nothing along
         self._end(shipment)
         self._outbox.wake()
         return True
@@ -188,25 +194,25 @@ class Listener:
         except FarpoolError as error:
             shipment.trouble = error
             return
-        self._learn(shipment, outcome)
+        self._learn(shipment, outcome, (reply.host, outcome.pid))
         shipment.sink.deliver(outcome, Origin(reply.task_id, reply.host, reply.attempt, outcome.pid))
 
-    def _learn(self, shipment: Shipment, outcome: Outcome) -> None:
+    def _learn(self, shipment: Shipment, outcome: Outcome, process: object) -> None:
         calls = len(outcome.values)
         shipment.delivered += calls
         if calls > len(outcome.failures):
-            shipment.route.pace.learn(outcome.seconds, calls)
+            shipment.route.pace.learn(outcome.seconds, calls, process)
 
     def _end(self, shipment: Shipment) -> None:
         if shipment.trouble is not None or shipment.delivered < shipment.calls:
             shipment.sink.fail(shipment.trouble or _incomplete_error(shipment))
         self._shipments.land(shipment)
 
-    def _forget(self, parts: Sequence[Part]) -> None:
-        if not parts:
-            return
+    def _forget(self, parts: Sequence[Part], *, at_once: bool = False) -> None:
         try:
-            self._broker.forget(parts)
+            self._inbox.note_taken(parts)
+            if at_once:
+                self._inbox.tidy()
         except FarpoolError as error:  # they expire by themselves
             logger.debug("buffers were not removed: %s", error)
 

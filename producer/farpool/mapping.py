@@ -1,15 +1,16 @@
 """Results of maps: iterators over futures, or over pieces."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any, Literal
 
 from farpool.client import Client
+from farpool.feeder import BufferSize, Feeder
 from farpool.future import Future
-from farpool.inputs import all_columns, columns_of
+from farpool.inputs import reader_of
 from farpool.pieces import Pieces
 from farpool.shipment import Route
 from farpool_common.chunk import MAX_CALLS
@@ -18,15 +19,21 @@ Submit = Callable[..., Future[Any]]
 ChunkSize = int | Literal["auto"]
 
 
+CALLS_AHEAD = 10_000
+"""Calls with a future each that are on their way at once, where the user leaves it to us (guess)."""
+
+
 def checked(chunksize: Any, buffersize: Any) -> None:
     """Raise what the standard library raises for sizes that cannot be meant."""
     if chunksize != "auto" and not _is_whole(chunksize):
         raise TypeError(f'chunksize must be a whole number or "auto", not {chunksize!r}')
     if chunksize != "auto" and chunksize < 1:
         raise ValueError("chunksize must be >= 1")
-    if buffersize is not None and not _is_whole(buffersize):
-        raise TypeError("buffersize must be an integer or None")
-    if buffersize is not None and buffersize < 1:
+    if buffersize in (None, "auto"):
+        return
+    if not _is_whole(buffersize):
+        raise TypeError('buffersize must be an integer, "auto" or None')
+    if buffersize < 1:
         raise ValueError("buffersize must be None or > 0")
 
 
@@ -43,17 +50,17 @@ def deadline_of(timeout: float | None) -> float | None:
 
 
 def call_results(
-    submit: Submit, iterables: Sequence[Iterable[Any]], deadline: float | None, buffersize: int | None
+    submit: Submit, iterables: Sequence[Iterable[Any]], deadline: float | None, buffersize: BufferSize
 ) -> Iterator[Any]:
     """Results in the order of the inputs, each call with a future of its own."""
-    rows = zip(*iterables, strict=False)
-    futures = deque(submit(*row) for row in islice(rows, buffersize))
+    rows, ahead = zip(*iterables, strict=False), _calls_ahead(buffersize)
+    futures = deque(submit(*row) for row in islice(rows, ahead))
 
     def results() -> Iterator[Any]:
         try:
             while futures:
                 result = _result_or_cancel(futures.popleft(), deadline)
-                if buffersize is not None:
+                if ahead is not None:
                     futures.extend(submit(*row) for row in islice(rows, 1))
                 yield result
         finally:
@@ -63,10 +70,10 @@ def call_results(
 
 
 def call_results_as_they_come(
-    submit: Submit, iterables: Sequence[Iterable[Any]], deadline: float | None, buffersize: int | None
+    submit: Submit, iterables: Sequence[Iterable[Any]], deadline: float | None, buffersize: BufferSize
 ) -> Iterator[Any]:
     """Results as they come, each call with a future of its own."""
-    rows = zip(*iterables, strict=False)
+    rows, ahead = zip(*iterables, strict=False), _calls_ahead(buffersize)
     done: SimpleQueue[Future[Any]] = SimpleQueue()
     pending: set[Future[Any]] = set()
 
@@ -82,14 +89,18 @@ def call_results_as_they_come(
                 future = _get(done, deadline)
                 pending.discard(future)
                 result = future.result()
-                if buffersize is not None:
+                if ahead is not None:
                     start(1)
                 yield result
         finally:
             _cancel(pending)
 
-    start(buffersize)
+    start(ahead)
     return results()
+
+
+def _calls_ahead(buffersize: BufferSize) -> int | None:
+    return CALLS_AHEAD if buffersize == "auto" else buffersize
 
 
 def _get(done: "SimpleQueue[Future[Any]]", deadline: float | None) -> Future[Any]:
@@ -122,7 +133,7 @@ def piece_results(
     client: Client,
     route: Route,
     iterables: Sequence[Iterable[Any]],
-    sizes: tuple[ChunkSize, int | None],
+    sizes: tuple[ChunkSize, BufferSize],
     deadline: float | None,
     *,
     in_order: bool,
@@ -132,31 +143,40 @@ def piece_results(
     size = None if chunksize == "auto" else min(chunksize, MAX_CALLS)
     if not iterables:
         return iter(())
-    if buffersize is None:
-        pieces = Pieces(route, all_columns(iterables), size, in_order=in_order)
-        client.run(pieces)
-        return _results(pieces, deadline, None)
-    rows = zip(*iterables, strict=False)
-    pieces = Pieces(route, columns_of(rows, buffersize, len(iterables)), size, in_order=in_order)
-    pieces.keep_open()
+    pieces = Pieces(route, size, in_order=in_order)
+    feeder = Feeder(client, pieces, reader_of(iterables), buffersize)
+    feeder.feed()
     client.run(pieces)
-    return _results(pieces, deadline, lambda count: _feed(client, pieces, rows, count))
+    return MapResults(pieces, _lists(pieces, deadline, feeder))
 
 
-def _feed(client: Client, pieces: Pieces, rows: Iterator[tuple[Any, ...]], count: int) -> None:
-    """Replace what was yielded by as many new inputs."""
-    columns = columns_of(rows, count, pieces.width)
-    if columns[0]:
-        client.extend(pieces, columns)
-    if len(columns[0]) < count:
-        pieces.end()
+class MapResults(Iterator[Any]):
+    """The results of a map, list by list: a loop over them runs at the speed of one over a list."""
+
+    def __init__(self, pieces: Pieces, lists: Generator[list[Any], None, None]) -> None:
+        self._pieces, self._lists = pieces, lists
+        self._values = chain.from_iterable(lists)
+
+    def __iter__(self) -> Iterator[Any]:
+        # Written in C, so that a loop does not pass through `__next__`.  It moves the same results on.
+        return self._values
+
+    def __next__(self) -> Any:
+        return next(self._values)
+
+    def close(self) -> None:
+        """Yield no more, and cancel what has no result."""
+        self._lists.close()
+        self._pieces.cancel()  # a generator that was not begun has nothing to end
 
 
-def _results(pieces: Pieces, deadline: float | None, feed: Callable[[int], None] | None) -> Iterator[Any]:
+def _lists(pieces: Pieces, deadline: float | None, feeder: Feeder) -> Generator[list[Any], None, None]:
+    values: list[Any] = []
     try:
         while (piece := pieces.next(deadline)) is not None:
-            yield from piece.results()
-            if feed is not None:
-                feed(piece.calls)
+            for values in piece.results():
+                yield values
+            feeder.taken(piece.calls)
     finally:
+        values.clear()  # whoever is in the middle of it gets no more either
         pieces.cancel()

@@ -38,9 +38,9 @@ class Parcel:
         return self.shipment.route.options
 
     @property
-    def has_buffers(self) -> bool:
-        """True when large buffers go to the server before the task."""
-        return bool(self._encoded.buffers)
+    def buffer_bytes(self) -> int:
+        """Size of the large buffers, which go to the server before the task."""
+        return self._encoded.nbytes - self.nbytes
 
     @property
     def nbytes(self) -> int:
@@ -49,7 +49,7 @@ class Parcel:
 
     def store(self, broker: ProducerBroker, now: float) -> None:
         """Write the large buffers, unless they are there."""
-        if not self.has_buffers or (self._stored_at is not None and now < self._stored_at + _STORED_SECONDS):
+        if not self._encoded.buffers or (self._stored_at is not None and now < self._stored_at + _STORED_SECONDS):
             return
         self._parts = broker.store(self.shipment.id, self._encoded.buffers)
         self._stored_at = now
@@ -69,6 +69,7 @@ class Parcel:
             limit=options.timeout,
             retries=options.retries,
             parts=self._parts,
+            objects=[ref.id for ref in shipment.refs],
         )
 
 
@@ -95,6 +96,7 @@ def _encoded(shipment: Shipment, most_bytes: int) -> Parcel:
         raise TooLargeError(what, encoded.nbytes, most_bytes, ARGUMENT_BYTES_SETTING)
     shipment.route.pace.learn_size(encoded.nbytes, shipment.calls)
     shipment.chunk = None  # the arguments live on in `encoded` only
+    shipment.refs = encoded.refs
     return Parcel(shipment, encoded)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from farpool.origin import Origin, error_of
 from farpool.shipment import Shipment
 from farpool_common.chunk import Outcome
+from farpool_common.task import Ranges, without
 
 
 class Piece:
@@ -15,78 +16,87 @@ class Piece:
     def __init__(self, calls: int, on_complete: Callable[["Piece"], None]) -> None:
         self.calls = calls
         self.is_complete = False
-        self._values: list[Any] = [None] * calls
+        self._values: list[Any] = []
         self._errors: dict[int, BaseException] = {}
-        self._missing: set[int] | None = None  # None: all or none, which is the usual case
+        self._open: Ranges = ((0, calls),)  # the calls without an outcome
         self._on_complete = on_complete
         self._shipment: Shipment | None = None
 
     def link(self, shipment: Shipment) -> None:
         """The task is about to be sent; not if it was cancelled a moment ago."""
         self._shipment = shipment
-        if self.is_complete and shipment.abandon is not None:
-            shipment.abandon(shipment)
+        if self.is_complete:
+            self._abandon()
 
     def deliver(self, outcome: Outcome, origin: Origin) -> None:
-        """Keep the results of some calls."""
+        """Keep the results of some calls, of each call the first."""
+        first, stop = outcome.first, outcome.first + len(outcome.values)
+        if (first, stop) == (0, self.calls) and self._open == ((0, self.calls),):
+            self._values = list(outcome.values)
+        else:
+            self._keep(outcome, first, stop)
+        for index, failure in outcome.failures.items():
+            if self._is_open(index):
+                self._errors[index] = error_of(failure, origin)
+        self._settle(first, stop)
+        if self.is_complete:
+            self._shipment = None  # it leads here: without a circle, results are gone once they were taken
+
+    def _keep(self, outcome: Outcome, first: int, stop: int) -> None:
+        for start, end in self._open:
+            low, high = max(start, first), min(end, stop)
+            if low < high:
+                self._results()[low:high] = outcome.values[low - first : high - first]
+
+    def _results(self) -> list[Any]:
+        if not self._values:
+            self._values = [None] * self.calls
+        return self._values
+
+    def _is_open(self, index: int) -> bool:
+        return any(start <= index < end for start, end in self._open)
+
+    def _settle(self, first: int, stop: int) -> None:
+        """These calls have an outcome; the last ones complete the piece."""
         if self.is_complete:
             return
-        if len(outcome.values) == self.calls:
-            self._values = list(outcome.values)
-            self._missing = set()
-        else:
-            self._keep(outcome)
-        for index, failure in outcome.failures.items():
-            self._errors.setdefault(index, error_of(failure, origin))
-        self._check()
-
-    def _keep(self, outcome: Outcome) -> None:
-        missing = self._open()
-        for index, value in enumerate(outcome.values, outcome.first):
-            if index in missing:
-                self._values[index] = value
-                missing.discard(index)
-
-    def _open(self) -> set[int]:
-        """Indexes of the calls without an outcome."""
-        if self._missing is None:
-            self._missing = set(range(self.calls))
-        return self._missing
-
-    def _check(self) -> None:
-        if not self.is_complete and not self._open():
+        self._open = without(self._open, ((first, stop),))
+        if not self._open:
             self.is_complete = True
             self._on_complete(self)
 
     def refuse(self, index: int, error: BaseException) -> None:
         """This call cannot be sent."""
         self._errors[index] = error
-        self._open().discard(index)
-        self._check()
+        self._settle(index, index + 1)
 
     def fail(self, error: BaseException) -> None:
         """Every call without an outcome fails."""
-        if not self.is_complete:
-            self._errors.update(dict.fromkeys(self._open(), error))
-            self._missing = set()
-            self._check()
+        for start, end in self._open:
+            self._errors.update(dict.fromkeys(range(start, end), error))
+        self._settle(0, self.calls)
 
     def cancel(self) -> None:
         """Every call without an outcome is cancelled, and the task with them."""
         if self.is_complete:
             return
         self.fail(CancelledError())
-        if self._shipment is not None and self._shipment.abandon is not None:
-            self._shipment.abandon(self._shipment)
+        self._abandon()
 
-    def results(self) -> Iterator[Any]:
-        """The values in order; raises the first error at its place."""
+    def _abandon(self) -> None:
+        shipment, self._shipment = self._shipment, None
+        if shipment is not None and shipment.abandon is not None:
+            shipment.abandon(shipment)
+
+    def results(self) -> Iterator[list[Any]]:
+        """The values in order, as one list that is the caller's; after those before it, the first error is raised.
+
+        They can be taken once.
+        """
+        values, self._values = self._results(), []
         if not self._errors:
-            return iter(self._values)
-        return self._until_error()
-
-    def _until_error(self) -> Iterator[Any]:
-        for index, value in enumerate(self._values):
-            if index in self._errors:
-                raise self._errors[index]
-            yield value
+            yield values
+            return
+        first = min(self._errors)
+        yield values[:first]
+        raise self._errors[first]

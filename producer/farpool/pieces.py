@@ -11,8 +11,12 @@ from farpool.pace import PIECE_SECONDS
 from farpool.piece import Piece
 from farpool.shipment import Route, Shipment
 
-MOST_CALLS = 20_000
-"""Calls in one piece, unless the user says how many."""
+MOST_CALLS = 50_000
+"""Calls in one piece, unless the user says how many: some 5 ms of the smallest calls, so that results are
+handed over while others are computed."""
+
+LEAST_SECONDS = 0.001
+"""Run time of a piece below which cutting smaller ones would cost more than it evens out (guess)."""
 
 GROWTH = 16
 """A piece has at most this many times the calls of the largest one that came back: one measurement of a
@@ -21,27 +25,29 @@ quick call may be wrong by as much."""
 PIECES_PER_SLOT = 3
 """Pieces on their way: one runs, one waits at the host, one is on the wire."""
 
+MOST_AHEAD = 300_000
+"""Inputs read ahead of the results taken, where the user leaves it to us."""
+
 
 class Pieces:
     """The source of a map's tasks and the place where its results gather.
 
     `size` is the number of calls in a piece; None measures: single calls first, then pieces of about
-    15 ms, and smaller ones towards the end, so that all slots end together.  Pieces come out in the order
-    of the inputs, or as they are completed.
+    8 ms, and smaller ones towards the end, so that all slots end together.  Pieces come out in the order
+    of the inputs, or as they are completed.  More inputs may come through `extend`, until `end`.
     """
 
-    def __init__(self, route: Route, columns: Columns, size: int | None, *, in_order: bool = True) -> None:
+    def __init__(self, route: Route, size: int | None, *, in_order: bool = True) -> None:
         self.in_flight: set[str] = set()
         self.due_at = self.oldest = math.inf
         self.route, self._size = route, size
-        self._inputs = Inputs(columns)
+        self._inputs = Inputs()
         self._largest = 1
         self._in_order = in_order
         self._queue: deque[Piece] = deque()
         self._underway: set[Piece] = set()
         self._changed = threading.Condition()
-        self._is_cancelled = self._is_open = False
-        self.width = len(columns)
+        self._is_cancelled, self._is_open = False, True
 
     # --- the sender's side
 
@@ -64,7 +70,7 @@ class Pieces:
             self._underway.add(piece)
             if self._in_order:
                 self._queue.append(piece)
-            chunk = self.route.chunk(columns=self._inputs.take(count))
+            chunk = self.route.chunk(columns=self._inputs.take(count), together=True)
         shipment = Shipment(self.route, chunk, piece, self)
         self.in_flight.add(shipment.id)
         return shipment
@@ -76,11 +82,14 @@ class Pieces:
         return len(self.in_flight) < per_slot * self.route.slots()
 
     def _measured_size(self, left: int) -> int:
-        wanted = self.route.pace.calls_within(PIECE_SECONDS, MOST_CALLS)
-        if wanted is None:
-            return 1
+        least = self._calls_within(LEAST_SECONDS)
         share = math.ceil(left / (2 * self.route.slots()))
-        return min(wanted, self._largest * GROWTH, share)
+        return min(self._calls_within(PIECE_SECONDS), max(share, least))
+
+    def _calls_within(self, seconds: float) -> int:
+        """How many calls take so long, as far as that is known."""
+        found = self.route.pace.calls_within(seconds, MOST_CALLS)
+        return 1 if found is None else min(found, self._largest * GROWTH)
 
     # --- the listener's side
 
@@ -94,14 +103,15 @@ class Pieces:
 
     # --- the consumer's side
 
-    def keep_open(self) -> None:
-        """More inputs will come through `extend`, until `end`."""
-        self._is_open = True
-
-    def extend(self, columns: Columns) -> None:
-        """Add inputs."""
+    def extend(self, columns: Columns) -> int:
+        """Add inputs; returns how many."""
         with self._changed:
-            self._inputs.extend(columns)
+            return self._inputs.add(columns)
+
+    def calls_ahead(self) -> int:
+        """How many calls keep all slots busy for a while, from what was measured so far."""
+        size = self._size or self._calls_within(PIECE_SECONDS)
+        return min(2 * PIECES_PER_SLOT * size * self.route.slots(), MOST_AHEAD)
 
     def end(self) -> None:
         """No more inputs will come."""

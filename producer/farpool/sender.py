@@ -70,7 +70,8 @@ class Sender:
         self._is_lone = True
         try:
             self._collect()
-            if any(parcel.has_buffers for parcel in self._parcels):
+            buffers = sum(parcel.buffer_bytes for parcel in self._parcels)
+            if buffers and not self._broker.stores_quickly(buffers):
                 self._outbox.wake()
                 return
             self._send()

@@ -6,13 +6,14 @@ import weakref
 from collections.abc import Callable
 
 from farpool.client import Client
+from farpool.connect import Server
 
 
 class Session:
     """Shared by an executor and its views.  After a fork the child makes a client of its own."""
 
-    def __init__(self, open_client: Callable[[], Client]) -> None:
-        self._open_client = open_client
+    def __init__(self, open_client: Callable[[], Client], server: Server) -> None:
+        self._open_client, self.server = open_client, server
         self._lock = threading.Lock()
         self._is_shut = False
         self.client: Client | None = open_client()

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from farpool.inputs import folded
 from farpool.options import CallOptions
 from farpool.origin import Origin
 from farpool.pace import Pace
 from farpool_common.chunk import Chunk, Initializer, Outcome
+from farpool_common.codec import Ref
 from farpool_common.ids import new_id
 
 
@@ -24,6 +26,8 @@ class Route:
 
     def chunk(self, **calls: Any) -> Chunk:
         """A chunk of this function."""
+        if columns := calls.get("columns"):
+            calls["columns"] = [folded(column) for column in columns]
         return Chunk(self.name, limit=self.options.timeout, initializer=self.initializer, **calls)
 
 
@@ -73,15 +77,15 @@ class Source(Protocol):
         """Cancel what was not taken."""
 
 
-ReadWhile = Callable[[Callable[[], bool], float | None], float | None]
+class Reading(Protocol):
+    """How outcomes are read, once the task is on its way."""
 
+    def be_watched(self) -> None:
+        """Have our own thread read."""
 
-def _nobody_listens() -> None:
-    """Before it is sent."""
-
-
-def _nobody_reads(_: Callable[[], bool], timeout: float | None) -> float | None:
-    return timeout
+    def read_while(self, is_wanted: Callable[[], bool], timeout: float | None) -> float | None:
+        """Read in this thread while an outcome is wanted; what is left of the timeout."""
+        ...
 
 
 class Shipment:
@@ -91,7 +95,6 @@ class Shipment:
         "abandon",
         "ask",
         "asked_at",
-        "be_watched",
         "calls",
         "chunk",
         "delivered",
@@ -99,7 +102,8 @@ class Shipment:
         "id",
         "is_ended",
         "looked_at",
-        "read_while",
+        "reading",
+        "refs",
         "route",
         "sent_at",
         "sink",
@@ -112,6 +116,7 @@ class Shipment:
         self.id = task_id or new_id()
         self.route, self.sink, self.source = route, sink, source
         self.chunk: Chunk | None = chunk
+        self.refs: tuple[Ref[Any], ...] = ()  # so that what they stand for stays on the server until the end
         self.calls = len(chunk)
         self.delivered = 0
         self.dropped: set[int] = set()
@@ -120,8 +125,7 @@ class Shipment:
         self.is_ended = False  # so the server said, though no word of it had come
         self.sent_at: float | None = None  # when the server had it
         self.looked_at = self.asked_at = 0.0
-        self.be_watched: Callable[[], None] = _nobody_listens
-        self.read_while: ReadWhile = _nobody_reads
+        self.reading: Reading | None = None
         self.abandon: Callable[[Shipment], None] | None = None
         self.ask: Callable[[Shipment], None] | None = None
 
@@ -130,6 +134,15 @@ class Shipment:
         self.dropped.add(index)
         if len(self.dropped) + self.delivered >= self.calls and self.abandon is not None:
             self.abandon(self)
+
+    def be_watched(self) -> None:
+        """Somebody wants to be told of an outcome."""
+        if self.reading is not None:
+            self.reading.be_watched()
+
+    def read_while(self, is_wanted: Callable[[], bool], timeout: float | None) -> float | None:
+        """Read outcomes in this thread while one is wanted; what is left of the timeout."""
+        return timeout if self.reading is None else self.reading.read_while(is_wanted, timeout)
 
     def is_started(self) -> bool:
         """Whether a worker has taken the task, as far as the server says."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from time import monotonic
 
 from farpool.outbox import Outbox
-from farpool.shipment import ReadWhile, Shipment
+from farpool.shipment import Reading, Shipment
 from farpool_common.broker import ProducerBroker
 from farpool_common.errors import FarpoolError
 
@@ -24,8 +24,7 @@ class Shipments:
         self._table: dict[str, Shipment] = {}
         self.present = threading.Event()
         """Set by whatever the listener must not sleep through."""
-        self.read_while: ReadWhile | None = None
-        """Reads outcomes in the thread of whoever waits for one."""
+        self.reading: Reading | None = None
 
     def __len__(self) -> int:
         return len(self._table)
@@ -45,9 +44,7 @@ class Shipments:
         """The task is about to be sent."""
         shipment.abandon = self.abandon
         shipment.ask = self._ask
-        shipment.be_watched = self.be_watched
-        if self.read_while is not None:
-            shipment.read_while = self.read_while
+        shipment.reading = self.reading
         self._table[shipment.id] = shipment
         shipment.sink.link(shipment)
 
@@ -59,6 +56,7 @@ class Shipments:
     def land(self, shipment: Shipment) -> None:
         """The task is over."""
         self._table.pop(shipment.id, None)
+        shipment.refs = ()
         shipment.source.in_flight.discard(shipment.id)
 
     def abandon(self, shipment: Shipment) -> None:

@@ -1,18 +1,23 @@
 """Submitting calls and maps under one set of options."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 from farpool import mapping
 from farpool.client import Client
+from farpool.feeder import BufferSize
 from farpool.future import Future
+from farpool.inputs import for_ever
 from farpool.lane import Lane
 from farpool.mapping import ChunkSize
+from farpool.objects import Keeper, keeper_of
 from farpool.options import CallOptions
 from farpool.session import Session
+from farpool.sharing import shared
 from farpool.shipment import Route
+from farpool_common.codec import Ref
 from farpool_common.names import function_name, unwrapped
 
 P = ParamSpec("P")
@@ -68,20 +73,39 @@ class Submitter:
         client.accept(lane, future, *call)
         return future
 
+    def put(self, value: T) -> Ref[T]:
+        """Store an array or another value once, for any number of calls; give them the reference in its place.
+
+        Each host fetches it once, and all its processes see the same memory: arrays are read-only, and nobody
+        should change anything else either.  It stays as long as the reference lives, or a call that was given it.
+        Raises EncodeError and TooLargeError when the value cannot travel, and ServerError for an outage.
+        """
+        return self._keeper().put(value)
+
+    def _keeper(self) -> Keeper:
+        return keeper_of(self._session.server)
+
     def map(
         self,
         fn: Callable[..., T],
         *iterables: Iterable[Any],
         timeout: float | None = None,
         chunksize: ChunkSize = 1,
-        buffersize: int | None = None,
+        buffersize: BufferSize = None,
     ) -> Iterator[T]:
         """Results of `fn` over the inputs, in their order; work begins at once.
 
         `chunksize`: "auto" measures and cuts tasks of a sensible run time (best for many inputs); a number
         is the calls in one task; 1 submits each call.  `buffersize`: read only so many inputs ahead of the
-        results taken; None reads all inputs now.  `timeout` counts from here.  The first exception is
-        raised at its place.  Closing the iterator cancels the rest.
+        results taken; "auto" as many as keep all slots busy, for inputs without end or beyond memory; None
+        reads all inputs now, and runs them though nobody takes the results.  `timeout` counts from here.  The
+        first exception is raised at its place.  Closing the iterator cancels the rest.
+
+        With a chunksize above 1, ranges and NumPy arrays travel as they are.  Rows of an array are views of it
+        until they are sent: do not change them before.
+
+        A large array that several calls are given (by `itertools.repeat`, `functools.partial`, or as the same
+        object in lists) is stored once, as by `put`, and arrives read-only.
         """
         return self._map(fn, iterables, timeout, chunksize, buffersize, in_order=True)
 
@@ -91,7 +115,7 @@ class Submitter:
         *iterables: Iterable[Any],
         timeout: float | None = None,
         chunksize: ChunkSize = 1,
-        buffersize: int | None = None,
+        buffersize: BufferSize = None,
     ) -> Iterator[T]:
         """As `map`, with the results as they come."""
         return self._map(fn, iterables, timeout, chunksize, buffersize, in_order=False)
@@ -99,15 +123,19 @@ class Submitter:
     def _map(
         self,
         fn: Callable[..., Any],
-        iterables: tuple[Iterable[Any], ...],
+        iterables: Sequence[Iterable[Any]],
         timeout: float | None,
         chunksize: ChunkSize,
-        buffersize: int | None,
+        buffersize: BufferSize,
         *,
         in_order: bool,
     ) -> Iterator[Any]:
         mapping.checked(chunksize, buffersize)
         deadline = mapping.deadline_of(timeout)
+        fn, iterables = shared(fn, iterables, partial(self._keeper().put, waits=True))
+        function, args, keywords = unwrapped(fn, (), {})
+        if iterables and not keywords:
+            fn, iterables = function, [*map(for_ever, args), *iterables]
         if chunksize == 1 or isinstance(fn, partial):
             results = mapping.call_results if in_order else mapping.call_results_as_they_come
             return results(partial(self.submit, fn), iterables, deadline, buffersize)

@@ -38,7 +38,8 @@ SEQUENCES = (
 EXECUTORS_FIELDS = (
     *("data", "status", "origin", "description", "timeout", "created_at", "enqueued_at", "started_at", "worker_name"),
     *("farpool_reply", "farpool_calls", "farpool_retries", "farpool_limit", "farpool_label", "farpool_parts"),
-    *("farpool_attempts", "farpool_abandons", "farpool_execution", "last_heartbeat", "ended_at", "group_id"),
+    *("farpool_attempts", "farpool_abandons", "farpool_execution", "farpool_objects", "ended_at", "group_id"),
+    "last_heartbeat",
 )
 RQS_FIELDS = (
     *("data", "status", "origin", "description", "timeout", "created_at", "enqueued_at", "started_at", "worker_name"),
@@ -204,6 +205,8 @@ class Mutations:
             return f"{field} removed"
         if field == "farpool_parts" and self._random.random() < 0.7:
             record[field] = self._parts()
+        elif field == "farpool_objects" and self._random.random() < 0.7:
+            record[field] = self._objects()
         elif field == "status":
             record[field] = self._random.choice([*STATUSES, self._bytes()])
         elif field == "data" and self._random.random() < 0.5:
@@ -234,6 +237,10 @@ class Mutations:
     def _parts(self) -> bytes:
         sizes = [self._random.choice([0, 7, 2**20, 2**33, 2**40 - 1]) for _ in range(self._random.choice([1, 2, 500]))]
         return pack_parts([Part(KEYS.data("hostile", number), size, 0) for number, size in enumerate(sizes)])
+
+    def _objects(self) -> bytes:
+        """Ids of objects that nobody has stored."""
+        return b" ".join(self._random.randbytes(16).hex().encode() for _ in range(self._random.choice([1, 2, 500])))
 
     def _evil_data(self) -> bytes:
         chunk = encode_chunk(Chunk("os:system", rows=[[self._command]]))

@@ -43,6 +43,7 @@ class FakeServer:
         self.status: dict[str, str] = {}
         self.streams: dict[str, list[Reply]] = {}
         self.buffers: dict[str, bytes] = {}
+        self.quick_bytes = 0  # of buffers that are stored within the submit
         self._entries = 0
         self._is_stopped = False
         self._threads = [
@@ -197,6 +198,12 @@ class FakeBroker:
         if part.key not in self.server.buffers:
             raise ResultExpiredError(f"a stored buffer is gone ({part.key})")
         return memoryview(bytearray(self.server.buffers[part.key]))
+
+    def stores_quickly(self, nbytes: int) -> bool:
+        return nbytes <= self.server.quick_bytes
+
+    def trim(self) -> None:
+        pass
 
     def forget(self, parts: Sequence[Part]) -> None:
         for part in parts:

@@ -18,6 +18,10 @@ def square(x: Any) -> Any:
     return x * x
 
 
+def shown(x: Any) -> str:
+    return f"{type(x).__name__} {x!r}"
+
+
 def add(a: Any, b: Any = 0) -> Any:
     return a + b
 

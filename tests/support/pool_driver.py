@@ -1,5 +1,6 @@
 """Drives a pool as the daemon does, until what a test waits for has happened."""
 
+import math
 import os
 import time
 from multiprocessing.connection import wait
@@ -7,8 +8,9 @@ from pathlib import Path
 
 from farpool_common.chunk import RUNNER, Chunk, decode_outcome, encode_chunk
 from farpool_common.codec import Serializer
+from farpool_common.task import without
 from farpool_common.trust import Trust
-from farpool_worker.events import Crashed, Ended, Progress
+from farpool_worker.events import Crashed, Ended, Progress, TakenBack
 from farpool_worker.pool import Pool, PoolOptions
 from farpool_worker.store import Segment
 from farpool_worker.work import JobRef, Kind, Work
@@ -18,13 +20,17 @@ DEADLINE_SECONDS = 60.0
 
 
 class Driver:
-    """A started pool; as a context manager it is closed at the end."""
+    """A started pool; as a context manager it is closed at the end.
+
+    Unless the test says what is long, no call is, so that nothing is taken back unasked.
+    """
 
     def __init__(self, size=2, **options):
         # A BLAS with threads must not be in the template; the daemon sets this for itself.
         for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
         options.setdefault("trust", Trust((SUPPORT,)))
+        options.setdefault("long_seconds", math.inf)
         self.pool = Pool(PoolOptions(size, **options))
         self.pool.start()
 
@@ -90,6 +96,16 @@ def plain(function, *args, id="plain", limit=None, data=None, **kwargs):  # noqa
 def ended(events):
     """How many works came to their end."""
     return sum(isinstance(event, Ended) for event in events)
+
+
+def given_back(events):
+    """Works and their calls that no child has begun: taken back, or told of by the child."""
+    found = {}
+    for event in events:
+        if isinstance(event, TakenBack | Ended) and event.unstarted:
+            found[event.work_id] = found.get(event.work_id, ()) + event.unstarted
+    everything = ((0, 1_000_000),)
+    return sorted((work_id, without(everything, without(everything, ranges))) for work_id, ranges in found.items())
 
 
 def crashes(events):

@@ -55,6 +55,15 @@ def announce_then_wait(started, path):
     return wait_for(path)
 
 
+def told(journal, word, started=None, path=None):
+    """Note that a call runs; if asked to, say in which process, and wait until a file is there."""
+    with open(journal, "ab", buffering=0) as file:
+        file.write(f"{word}\n".encode())
+    if started:
+        announce_then_wait(started, path)
+    return word
+
+
 def spin():
     while True:
         pass
@@ -204,6 +213,31 @@ def doubled(array):
     return array * 2
 
 
+KEPT = []
+
+
+def keep(array):
+    """Hold on to an argument after the call has ended."""
+    KEPT.append(array)
+    return float(array[0])
+
+
+def kept():
+    """What the arguments that were kept hold now, each by its smallest and largest value."""
+    return [[float(array.min()), float(array.max())] for array in KEPT]
+
+
+def keep_in_fork(array, path):
+    """Let a forked process look at an argument long after the call has ended; it waits for `path`."""
+    pid = os.fork()
+    if pid == 0:
+        wait_for(path)
+        same = array.min() == array.max() == 1.0
+        Path(f"{path}.seen").write_text(f"{same}")
+        os._exit(0)
+    return pid
+
+
 def memory_full_for(size):
     """From now on this process gets no shared memory; a result that needs none still arrives."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
@@ -291,3 +325,12 @@ def write_into_every_file():
     for fd in range(3, 200):
         with suppress(OSError):
             os.write(fd, b"\x00garbage\n" * 20)
+
+
+# --- what ran, in the test's own process ---
+
+noted_calls = []
+
+
+def noted(work, call):
+    noted_calls.append((work, call))

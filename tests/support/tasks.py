@@ -31,6 +31,34 @@ def noted_square(journal: str, number: int, seconds: float = 0.0) -> int:
     return number * number
 
 
+def noted_or_waits(journal: str, word: object, go: str | None = None) -> object:
+    """Note that it runs; a long one ends when a file is there."""
+    told(journal, word)
+    if go is not None:
+        _wait_for(go)
+    return word
+
+
+def also_noted_or_waits(journal: str, word: object, go: str | None = None) -> object:
+    """The same, as another function."""
+    return noted_or_waits(journal, word, go)
+
+
+def noted_or_waits_somewhere(journal: str, word: object, go: str | None, pid_file: str) -> object:
+    """The same; a long one says in which process."""
+    if go is not None:
+        Path(pid_file).write_text(str(os.getpid()))
+    return noted_or_waits(journal, word, go)
+
+
+def _wait_for(path: str, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not os.path.exists(path):
+        if time.monotonic() > deadline:
+            raise TimeoutError(path)
+        time.sleep(0.002)
+
+
 def mean(numbers: list[float]) -> np.float64:
     return np.mean(numbers)
 
@@ -175,3 +203,44 @@ def stamps(journal: str, number: int, seconds: float) -> int:
         told(journal, f"{number} {os.getpid()} {time.monotonic():.3f}")
         time.sleep(0.02)
     return number
+
+
+def takes_two(array: np.ndarray, number: int) -> tuple[bool, float]:
+    """Whether the array could be written to, and what it is made of."""
+    return array.flags.writeable, float(array[number]) * number
+
+
+def sums_inside(values: dict[str, list[np.ndarray]], *, extra: np.ndarray) -> list[float]:
+    """Sums of arrays in containers and keywords."""
+    return [float(array.sum()) for array in (*values["arrays"], extra)]
+
+
+_GIVEN: list[np.ndarray] = []
+
+
+def keep(array: np.ndarray) -> None:
+    """An initializer with a large argument."""
+    _GIVEN.append(array)
+
+
+def kept_sum(number: int) -> tuple[bool, float]:
+    return _GIVEN[-1].flags.writeable, float(_GIVEN[-1].sum()) + number
+
+
+def slow_sum(array: np.ndarray, journal: str, seconds: float) -> tuple[int, float]:
+    told(journal, f"pid {os.getpid()}")
+    time.sleep(seconds)
+    return os.getpid(), float(array.sum())
+
+
+def dies_once_with(array: np.ndarray, journal: str) -> float:
+    dies_once(journal)
+    return float(array.sum())
+
+
+def length(values: dict[str, int]) -> int:
+    return len(values)
+
+
+def takes_pair(pair: tuple[np.ndarray, int], factor: int) -> tuple[bool, float]:
+    return takes_two(*pair)

@@ -23,19 +23,31 @@ def test_every_chunksize_gives_the_same_results(executor, chunksize):
     assert list(executor.map(tasks.square, range(3000), chunksize=chunksize)) == [n * n for n in range(3000)]
 
 
+@pytest.mark.parametrize("chunksize", [1, 7, "auto"])
+def test_an_array_gives_calls_what_iterating_gives(executor, chunksize):
+    numbers = np.linspace(0, 1, 2000, dtype="f4")
+    found = list(executor.map(tasks.square, numbers, chunksize=chunksize))
+    assert found == [number * number for number in numbers]
+    assert {type(value) for value in found} == {np.float32}
+    rows = list(executor.map(tasks.changed_in_place, numbers.reshape(500, 4), chunksize=chunksize))
+    np.testing.assert_array_equal(rows, [tasks.changed_in_place(row.copy()) for row in numbers.reshape(500, 4)])
+
+
 def test_ten_thousand_submits_all_arrive(executor):
     futures = [executor.submit(tasks.square, n) for n in range(10_000)]
     assert [future.result() for future in futures] == [n * n for n in range(10_000)]
 
 
-def test_an_infinite_generator_works_under_a_buffersize(executor):
+@pytest.mark.parametrize("buffersize", [50, "auto"])
+@pytest.mark.parametrize("chunksize", [1, 7, "auto"])
+def test_an_infinite_generator_works_under_a_buffersize(executor, buffersize, chunksize):
     def numbers():
         n = 0
         while True:
             yield n
             n += 1
 
-    results = executor.map(tasks.square, numbers(), buffersize=50)
+    results = executor.map(tasks.square, numbers(), chunksize=chunksize, buffersize=buffersize)
     assert [next(results) for _ in range(200)] == [n * n for n in range(200)]
     results.close()
 

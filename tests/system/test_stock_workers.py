@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -53,3 +54,12 @@ def test_a_task_that_rq_fails_as_a_whole_fails_its_future_with_rqs_traceback(ser
         error = future.exception(30)
         assert isinstance(error, RemoteError)
         assert "absent" in error.traceback
+
+
+def test_a_stock_rq_worker_finds_what_many_calls_share(server):
+    big = np.arange(500_000.0)
+    with Executor(server.url) as executor, connect(server.url) as client:
+        results = executor.map(tasks.takes_two, repeat(big), range(6), chunksize=3)
+        wait_for(lambda: client.llen("rq:queue:default") == 2)
+        stock_worker(server.url)
+        assert list(results) == [(False, big[n] * n) for n in range(6)]

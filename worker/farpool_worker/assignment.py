@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from farpool_common.calls import CALL, PREPARING, STARTED, WORK, Cursor
 from farpool_common.task import Ranges, count, without
 from farpool_worker.channel import GarbageError, Message
-from farpool_worker.events import Ended, Event, Progress, Returned, Settled, Settling
+from farpool_worker.events import Ended, Event, Progress, Returned, Settled, Settling, TakenBack
 from farpool_worker.work import Work
 
 PREPARING_SECONDS = 300.0
@@ -39,17 +39,33 @@ class Running:
         return allowed if self.is_call else allowed + PREPARING_SECONDS
 
 
+class Place(NamedTuple):
+    """Where a child is: in which work, in which call of it (or before or between calls), since when, and how long
+    a call of it should take, in seconds."""
+
+    work: int
+    call: int
+    since: float
+    expected: float
+
+    @property
+    def is_call(self) -> bool:
+        """Whether a call has been named."""
+        return self.call >= 0
+
+
 class Assignment:
     """The works that a child holds, numbered in the order in which they were sent."""
 
     def __init__(self, pid: int, cursor: Cursor) -> None:
         self._pid, self._cursor = pid, cursor
         self._open: dict[int, _Open] = {}
+        self._taken: set[int] = set()  # works that were taken back, and of which it will yet say that it is through
         self._last = 0
         self.calls_ended = 0
 
     def __bool__(self) -> bool:
-        return bool(self._open)
+        return bool(self._open or self._taken)
 
     def add(self, works: Sequence[Work]) -> list[list[Any]]:
         """Note works; returns their rows for the message to the child."""
@@ -62,8 +78,8 @@ class Assignment:
             rows.append([self._last, *fields, len(work.segments)])
         return rows
 
-    def event(self, message: Message) -> Event:
-        """What a message of the child says.  Raises GarbageError when it makes no sense."""
+    def event(self, message: Message) -> Event | None:
+        """What a message of the child says, None if it is nothing new.  Raises GarbageError when it makes no sense."""
         match message.fields:
             case ["progress", int(number), int(first), int(stop), int(failed), float(seconds), bytes(envelope)]:
                 work_id = self._cover(number, first, stop)
@@ -79,6 +95,9 @@ class Assignment:
             case ["ended", int(number)] if number in self._open:
                 ended = self._open.pop(number)
                 return Ended(ended.work.id, ended.left)
+            case ["ended", int(number)] if number in self._taken:
+                self._taken.remove(number)
+                return None
             case _:
                 raise GarbageError(f"an unknown message: {message.fields[0]!r}")
 
@@ -89,6 +108,57 @@ class Assignment:
         found.left = left
         self.calls_ended += stop - first
         return found.work.id
+
+    # --- what it has not begun -------------------------------------------------------------------
+
+    @property
+    def has_several_calls(self) -> bool:
+        """Whether a call could wait for another."""
+        return sum(count(found.left) for found in self._open.values()) > 1
+
+    def place(self) -> Place | None:
+        """Where the child is; None when it is through with everything, or a task has written into the cursor."""
+        work, call, since = self._position()
+        first, last = next(iter(self._open), None), self._last
+        if first is None or not 0 <= work <= last:
+            return None
+        if work < first:  # not taken up yet
+            return Place(first, PREPARING, since, self._open[first].work.expected)
+        found = self._open.get(work)
+        return Place(work, call, since, found.work.expected if found is not None else 0.0)
+
+    def _position(self) -> tuple[int, int, float]:
+        """The work is read twice: were it another the second time, the call would not be one of its."""
+        while True:
+            work, call, since = self._cursor[WORK], self._cursor[CALL], self._cursor[STARTED]
+            if self._cursor[WORK] == work:
+                return work, call, since / 1e9
+
+    def is_behind(self, place: Place) -> bool:
+        """Whether there is something that `take_back` would take."""
+        return next(reversed(self._open), 0) > place.work or bool(self._rest(place))
+
+    def take_back(self, place: Place) -> list[TakenBack]:
+        """What lies behind a place is the daemon's again, the last first.  See `take_back.py`."""
+        taken = []
+        for number in sorted((number for number in self._open if number > place.work), reverse=True):
+            found = self._open.pop(number)
+            self._taken.add(number)
+            taken.append(TakenBack(found.work.id, found.left))
+        if rest := self._rest(place):
+            found = self._open[place.work]
+            found.left = without(found.left, rest)
+            taken.append(TakenBack(found.work.id, rest))
+        return taken
+
+    def _rest(self, place: Place) -> Ranges:
+        """The calls of the same work behind a call that runs."""
+        found = self._open.get(place.work)
+        if found is None or not any(start <= place.call < stop for start, stop in found.left):
+            return ()
+        return without(found.left, ((0, place.call + 1),))
+
+    # --- what is known of it ---------------------------------------------------------------------
 
     def has_limits(self) -> bool:
         """Whether any of the works has a time limit."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgpack
 
+from farpool_worker.lending import Borrowed
 from farpool_worker.store import AnonymousFile, Segment, lay_out
 
 INLINE_BYTES = 32 * 1024
@@ -78,6 +79,7 @@ class Channel:
         self._socket.setblocking(waits)
         self._bytes = bytearray()
         self._files: deque[AnonymousFile] = deque()
+        self._borrowed = Borrowed()
 
     def fileno(self) -> int:
         """The descriptor to wait on."""
@@ -116,10 +118,15 @@ class Channel:
             reads += 1
             yield from iter(self._parsed, None)
 
+    def unmap_idle(self) -> None:
+        """Let go of memory of the other end's that nobody here uses."""
+        self._borrowed.clear()
+
     def close(self) -> None:
         """Close this end and whatever arrived and was not taken."""
         self._socket.close()
         self._files.clear()
+        self._borrowed.clear()
 
     def _read(self) -> bool:
         """Take in what has arrived; returns whether there may be more."""
@@ -130,7 +137,7 @@ class Channel:
         for level, kind, rights in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 whole = len(rights) - len(rights) % 4
-                self._files.extend(map(AnonymousFile.received, array.array("i", rights[:whole])))
+                self._files.extend(map(self._borrowed.received, array.array("i", rights[:whole])))
         if flags & socket.MSG_CTRUNC:
             raise GarbageError("descriptors were lost: too many open files?")
         if not data:

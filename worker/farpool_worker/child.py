@@ -17,9 +17,10 @@ from typing import Any
 from farpool_common.calls import (
     CALL,
     IDLE,
+    LAST,
+    MOST_UNTIMED,
     PREPARING,
     REPORTING,
-    SLOW_SECONDS,
     STARTED,
     STOP,
     WORK,
@@ -28,6 +29,7 @@ from farpool_common.calls import (
     called,
     run_some,
 )
+from farpool_common.chunk import Chunk
 from farpool_common.codec import Encoded
 from farpool_common.delivery import all_failed, deliver
 from farpool_common.errors import DecodeError
@@ -36,7 +38,9 @@ from farpool_common.limit import SoftLimit
 from farpool_common.preparing import Prepared, Preparer
 from farpool_common.task import Ranges
 from farpool_common.trust import Trust, class_of, enable, resolve
+from farpool_worker import warm
 from farpool_worker.channel import Channel, Message, framed
+from farpool_worker.child_objects import ChildObjects
 from farpool_worker.isolation import isolate
 from farpool_worker.job_data import chunk_of
 from farpool_worker.job_options import JobOptions
@@ -44,8 +48,14 @@ from farpool_worker.jobs import Jobs
 from farpool_worker.memory import IDLE_SECONDS, give_back
 from farpool_worker.preload import preload
 from farpool_worker.reporter import Reporter
+from farpool_worker.speeds import Speeds
 from farpool_worker.store import Segment
+from farpool_worker.warm import WarmMemory
 from farpool_worker.work import JobRef, Kind, Work
+
+TOGETHER_SECONDS = 0.02
+"""How long results wait for others where nobody awaits them one by one: two pieces of a map, so that a piece's
+results travel as one."""
 
 
 def main(connection: Connection) -> None:
@@ -91,8 +101,10 @@ class Child:
     def __init__(self, channel: Channel, cursor: memoryview, trust: Trust, manners: Manners) -> None:
         self._channel, self._cursor, self._manners = channel, cursor, manners
         self._reporter = Reporter(channel, manners.batch_seconds)
-        self._preparer = Preparer(trust)
-        self._quick: set[str] = set()  # functions whose calls took less than SLOW_SECONDS on average
+        self._objects = ChildObjects()
+        self._preparer = Preparer(trust, lambda object_id: self._objects.value(object_id, self._preparer.classes))
+        self._warm = WarmMemory()
+        self._speeds = Speeds()
         self._jobs = Jobs(manners.jobs, self._preparer, self._reporter, self._enter, manners.most_bytes)
 
     def serve(self) -> None:
@@ -101,13 +113,22 @@ class Child:
         while goes_on:
             if self._channel.is_quiet(IDLE_SECONDS):
                 give_back()
+                if self._channel.is_quiet(warm.IDLE_SECONDS - IDLE_SECONDS):
+                    self._give_back_shared()
             # No local name here holds a message: its arguments are freed with the work.
             goes_on = self._obey(self._channel.next_message())
+
+    def _give_back_shared(self) -> None:
+        self._warm.trim()
+        self._channel.unmap_idle()
 
     def _obey(self, message: Message) -> bool:
         match message.fields:
             case ["run", list(rows)]:
                 self._run_all(rows, list(message.segments))
+                return True
+            case ["objects", list(rows), list(dropped)]:
+                self._objects.take(rows, message.segments, dropped)
                 return True
             case _:
                 return False
@@ -116,16 +137,30 @@ class Child:
         for number, *fields, count in rows:
             work = _work(fields, segments[:count])
             del segments[:count]
-            if not self._cursor[STOP]:
-                # First since when: a child that is stopped between the two must not seem to be at it for ages.
-                self._enter(PREPARING)
-                self._cursor[WORK] = number
+            if self._takes_up(number):
                 run = self._run_chunk if work.kind is Kind.CHUNK else self._jobs.run
                 run(number, work)
             self._reporter.add(["ended", number])  # calls without an outcome were not begun
             self._reporter.flush_if_late()
         self._reporter.flush()
         self._enter(IDLE)
+
+    def _takes_up(self, number: int) -> bool:
+        """Name the work that comes next, and say whether it may begin.
+
+        It is asked before, so that what may not is not named; and after: who has set STOP or LAST and then
+        reads WORK knows that nothing beyond it will begin.
+        """
+        if not self._may_begin(number):
+            return False
+        # First since when: a child that is stopped between the two must not seem to be at it for ages.
+        self._enter(PREPARING)
+        self._cursor[WORK] = number
+        return self._may_begin(number)
+
+    def _may_begin(self, number: int) -> bool:
+        last = self._cursor[LAST]
+        return not self._cursor[STOP] and (not last or number <= last)
 
     def _enter(self, state: int) -> None:
         self._cursor[STARTED] = time.monotonic_ns()
@@ -143,39 +178,41 @@ class Child:
                 self._report(number, "chunk", results)
             return
         name = prepared.chunk.function
-        if name not in self._quick:
+        if not self._speeds.is_quick(name):
             self._reporter.flush()
         # A second attempt reports call by call: if reading a result kills us, it is known whose it was.
-        seconds = self._manners.batch_seconds if work.attempt <= 1 else 0.0
-        with SoftLimit(prepared.function, work.limit or prepared.chunk.limit) as function:
-            self._run_calls(number, work.ranges, replace(prepared, function=function), seconds)
+        seconds = self._patience(prepared.chunk) if work.attempt <= 1 else 0.0
+        chunk = replace(prepared.chunk, limit=work.limit or prepared.chunk.limit)
+        with SoftLimit(prepared.function, chunk.limit) as function:
+            self._run_calls(number, work.ranges, Prepared(chunk, function), seconds)
+
+    def _patience(self, chunk: Chunk) -> float:
+        """How long the results of quick calls wait for each other."""
+        return max(self._manners.batch_seconds, TOGETHER_SECONDS) if chunk.together else self._manners.batch_seconds
 
     def _run_calls(self, number: int, ranges: Ranges, prepared: Prepared, seconds: float) -> None:
         function, name = called(prepared.function, prepared.chunk), prepared.chunk.function
+        # With a limit the cursor has to say since when the running call runs, as closely as may be.
+        most_untimed = MOST_UNTIMED if prepared.chunk.limit is None else 1
         for start, stop in ranges:
             calls = arguments(prepared.chunk, start, stop)
             while start < stop:
-                if self._cursor[STOP]:
+                patience = self._speeds.patience(name, seconds)
+                results = run_some(function, calls, start, self._cursor, patience, most_untimed=most_untimed)
+                if not results.values:
                     return
-                results = run_some(function, calls, start, self._cursor, seconds)
-                self._note_speed(name, results)
+                self._speeds.note(name, len(results.values), results.seconds)
                 start = results.stop
                 self._report(number, name, results)
                 if start < stop:
                     self._reporter.flush()
-
-    def _note_speed(self, name: str, results: Results) -> None:
-        if results.seconds < SLOW_SECONDS * len(results.values):
-            self._quick.add(name)
-        else:
-            self._quick.discard(name)
 
     def _report(self, number: int, name: str, results: Results) -> None:
         self._enter(REPORTING)
 
         def send(part: Results, encoded: Encoded) -> None:
             fields = ["progress", number, part.first, part.stop, len(part.failures), part.seconds]
-            self._reporter.add([*fields, encoded.envelope], Segment.holding(encoded.buffers))
+            self._reporter.add([*fields, encoded.envelope], self._warm.holding(encoded.buffers))
 
         deliver(results, name, self._manners.most_bytes, send)
 

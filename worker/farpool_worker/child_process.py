@@ -3,21 +3,23 @@
 import os
 import signal
 import time
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import Enum, auto
 from typing import Any
 
-from farpool_common.calls import CALL, IDLE, STOP
+from farpool_common.calls import CALL, IDLE, LAST
 from farpool_common.limit import overrun
 from farpool_worker.assignment import Assignment
 from farpool_worker.channel import Channel, Frame, GarbageError, framed
-from farpool_worker.events import Crashed, Event
+from farpool_worker.events import Crashed, Event, TakenBack
 from farpool_worker.forkserver import Launcher
+from farpool_worker.known_objects import KnownObjects
 from farpool_worker.store import Segment
+from farpool_worker.take_back import TakeBack
 from farpool_worker.work import Work
 
-CURSOR_BYTES = 4 * 8
+CURSOR_BYTES = (LAST + 1) * 8
 
 ENDING_SECONDS = 1.0
 """How long a child whose pipe has ended may take to end itself, with an exit code that tells why (guess)."""
@@ -37,8 +39,9 @@ class Stage(Enum):
 class ChildProcess:
     """Nothing here waits; what happened is read by `poll` when one of `waitables` is ready."""
 
-    def __init__(self, slot: int, launcher: Launcher, start: Sequence[Any]) -> None:
-        """Start a process; `start` are the fields of its first message.  Raises OSError or EOFError."""
+    def __init__(self, slot: int, launcher: Launcher, start: Sequence[Any], long_seconds: float) -> None:
+        """Start a process; `start` are the fields of its first message.  Nothing waits in it behind calls that
+        take `long_seconds` more than expected.  Raises OSError or EOFError."""
         self.slot = slot
         cursor = Segment(CURSOR_BYTES)
         self._process, connection = launcher.launch(f"farpool-slot-{slot}")
@@ -53,6 +56,9 @@ class ChildProcess:
         self._cursor = cursor.view.cast("q")
         self._cursor[CALL] = IDLE
         self._assignment = Assignment(self.pid, self._cursor)
+        self._take_back = TakeBack(self._cursor, self._assignment, long_seconds)
+        self.idle_since = 0.0
+        self._objects = KnownObjects()
         self._reason: str | None = None
         self._timed_out = False
         self._kill_at: float | None = None
@@ -65,14 +71,28 @@ class ChildProcess:
 
     def send(self, works: Sequence[Work]) -> None:
         """Hand works to an idle child.  If that fails, they come back in its Crashed event."""
-        self._cursor[STOP] = 0
         self.stage = Stage.BUSY
         segments = [segment for work in works for segment in work.segments]
-        self._write(framed(["run", self._assignment.add(works)], segments))
+        rows = self._assignment.add(works)
+        self._take_back.sent(time.monotonic())
+        self._write(*self._objects.frames(works), framed(["run", rows], segments))
+
+    def forget(self, object_ids: Iterable[str]) -> None:
+        """Let it drop stored objects: now when it is idle, else when it has ended what it does."""
+        self._objects.forget(object_ids)
+        if self.stage is Stage.IDLE:
+            self._tell_of_objects()
+
+    def _tell_of_objects(self) -> None:
+        self._write(*self._objects.frames())
 
     def stop_at_next_call(self) -> None:
-        """Let it give back what it has not begun."""
-        self._cursor[STOP] = 1
+        """Let it give back what it has not begun; if it is in a long call, `take_back` takes it."""
+        self._take_back.ask(time.monotonic())
+
+    def take_back(self, now: float, spare_at: float | None) -> Sequence[TakenBack]:
+        """What waits in it behind a long call.  `spare_at`: since when another child has nothing to do."""
+        return self._take_back.look(now, spare_at) if self.stage is Stage.BUSY else ()
 
     def leave(self) -> None:
         """Let an idle child end."""
@@ -122,8 +142,15 @@ class ChildProcess:
         """Whether it was asked to do this work and is not through with it."""
         return self._assignment.holds(work_id)
 
-    def next_look(self, now: float, grace: float) -> float | None:
-        """Seconds until `kill_if_overdue` could have something to do; None: never."""
+    def next_look(self, now: float, grace: float, spare_at: float | None) -> float | None:
+        """Seconds until `kill_if_overdue` or `take_back` could have something to do; None: never."""
+        overdue = self._overdue_in(now, grace)
+        behind = self._take_back.next_look(now, spare_at) if self.stage is Stage.BUSY else None
+        if overdue is None or behind is None:
+            return behind if overdue is None else overdue
+        return min(overdue, behind)
+
+    def _overdue_in(self, now: float, grace: float) -> float | None:
         if self._kill_at is not None:
             return self._kill_at - now
         if self.stage is not Stage.BUSY or not self._assignment.has_limits():
@@ -179,11 +206,18 @@ class ChildProcess:
         for message in self._channel.messages():
             if message.fields == ["ready"]:
                 if self.stage is Stage.STARTING:
-                    self.stage, self.was_ready = Stage.IDLE, True
+                    self.was_ready = True
+                    self._become_idle()
                 continue
-            yield self._assignment.event(message)
+            event = self._assignment.event(message)
+            if event is not None:
+                yield event
             if self.stage is Stage.BUSY and not self._assignment:
-                self.stage = Stage.IDLE
+                self._become_idle()
+                self._tell_of_objects()
+
+    def _become_idle(self) -> None:
+        self.stage, self.idle_since = Stage.IDLE, time.monotonic()
 
     def _ended(self, exitcode: int) -> list[Event]:
         left_in_peace = self.stage is Stage.LEAVING and exitcode == 0
@@ -220,9 +254,9 @@ class ChildProcess:
 
     # --- helpers ---------------------------------------------------------------------------------
 
-    def _write(self, frame: Frame) -> None:
+    def _write(self, *frames: Frame) -> None:
         try:
-            self._channel.write([frame])
+            self._channel.write(frames)
         except OSError:  # gone, or stopped with a full pipe
             self.kill()
 

@@ -16,7 +16,14 @@ from farpool_common.exit_codes import exit_code
 from farpool_worker.job_options import JobOptions, RqOptions, border_of, formats, own_serializer
 from farpool_worker.log import start_logging
 from farpool_worker.serve import serve
-from farpool_worker.settings import STRATEGIES, WorkerSettings, default_name, lease_times, max_result_bytes
+from farpool_worker.settings import (
+    STRATEGIES,
+    WorkerSettings,
+    default_name,
+    lease_times,
+    max_result_bytes,
+    object_bytes,
+)
 from farpool_worker.slots import usable_slots
 
 URL_HELP = "Address of the server.  [default: FARPOOL_URL, RQ_REDIS_URL, REDIS_URL, localhost]"
@@ -104,6 +111,7 @@ def _settings(queues: tuple[str, ...], options: dict[str, Any]) -> WorkerSetting
         drain_seconds=options["drain_seconds"],
         connect_seconds=options["connect_seconds"],
         max_result_bytes=max_result_bytes(os.environ),
+        object_bytes=object_bytes(os.environ),
         jobs=JobOptions(
             accept=formats(options["accept"]),
             rq=None if options["no_rq_jobs"] else rq,

@@ -1,8 +1,8 @@
 """The daemon of one host: one main loop that owns every decision.
 
 Each turn waits for something to happen (a child, a doorbell, a signal, a thread), takes it in, sends
-results, claims, and hands waiting tasks to idle slots.  Two threads help: `lease` (heartbeats, recovery)
-and `transfer` (large buffers).  They talk to the loop through its wakeup pipe only.
+results, claims, and hands waiting tasks to idle slots.  Three threads help: `lease` (heartbeats, recovery),
+`transfer` (large buffers) and `objects` (stored objects).  They talk to the loop through its wakeup pipe only.
 """
 
 import os
@@ -15,13 +15,13 @@ from farpool_common.backoff import Backoff
 from farpool_common.broker import WorkerBroker
 from farpool_common.errors import ServerError
 from farpool_common.keys import Keys
-from farpool_common.trust import Trust
 from farpool_worker.claimer import Claimer
 from farpool_worker.commands import Commands
 from farpool_worker.deadline import BOOTTIME, Deadline
 from farpool_worker.dispatch import STUCK_SECONDS, ahead, batches, work_of
 from farpool_worker.drain import Drain, Holdings, give_back, send_results, unsaid
 from farpool_worker.events import Settled
+from farpool_worker.host_objects import HostObjects
 from farpool_worker.intake import Intake
 from farpool_worker.job_ends import JobEnds
 from farpool_worker.lease import Lease
@@ -29,11 +29,13 @@ from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
 from farpool_worker.maintenance import Maintenance
 from farpool_worker.membership import Membership
+from farpool_worker.object_fetcher import ObjectFetcher
 from farpool_worker.orders import Orders
 from farpool_worker.orphans import reap_orphans
 from farpool_worker.outbox import Outbox
 from farpool_worker.poller import Poller
-from farpool_worker.pool import Pool, PoolOptions
+from farpool_worker.pool import Pool
+from farpool_worker.pool_options import pool_options
 from farpool_worker.presence import Presence
 from farpool_worker.results import Results
 from farpool_worker.runtimes import Runtimes
@@ -65,18 +67,24 @@ class Daemon:
         self._stop_requests = StopRequests(self._wakeup)
         self._background = Background(self._wakeup.ring)
         self._deadline = Deadline.created(_clock(settings))
-        self._pool = Pool(_pool_options(settings), self._deadline)
+        self._pool = Pool(pool_options(settings), self._deadline)
         self._outbox = Outbox(self._broker)
         self._transfer = Transfer(self._new_broker().payloads, self._wakeup.ring)
         self._jobs = JobEnds(self._ledger, self._outbox, has_rq=settings.jobs.rq is not None)
-        self._results = Results(settings.name, self._ledger, self._outbox, self._transfer, self._jobs, self._runtimes)
+        self._objects = HostObjects(settings.object_bytes)
+        self._fetcher = ObjectFetcher(
+            self._new_broker().objects, self._objects, settings.times.sweep, self._wakeup.ring
+        )
+        self._results = Results(
+            settings.name, self._ledger, self._outbox, self._transfer, self._jobs, self._runtimes, self._fetcher
+        )
         self._claimer = Claimer(self._broker, waits=not settings.is_burst, strategy=settings.strategy)
         self._intake = Intake(
             self._broker,
             self._claimer,
             self._ledger,
             self._results,
-            self._transfer,
+            self._objects,
             has_rq=settings.jobs.rq is not None,
         )
         self._commands = Commands(self._broker.client, self._keys, settings.name, self._broker.place)
@@ -112,6 +120,7 @@ class Daemon:
             self._membership.join()
             self._background.start("lease", self._lease.run)
             self._background.start("transfer", self._transfer.run)
+            self._background.start("objects", self._fetcher.run)
             if self._settings.with_scheduler:
                 self._schedule()
             log.info("%s: %s on %s", self._settings.name, server, ", ".join(self._settings.queues))
@@ -140,6 +149,7 @@ class Daemon:
     def _close(self) -> None:
         self._background.stop.set()
         self._transfer.close()
+        self._fetcher.close()
         self._pool.close(kill=len(self._ledger) > 0)
         self._background.close(2.0)
         if len(self._ledger):
@@ -205,6 +215,9 @@ class Daemon:
             self._results.react(event)
         for moved in self._transfer.moved():
             self._results.moved(moved)
+        for fetched in self._fetcher.fetched():
+            self._results.brought(fetched)
+        self._pool.forget(self._objects.dropped())
         for member in self._lease.lost():
             self._taken_away(member)
         if self._stop_requests.count:
@@ -316,7 +329,7 @@ class Daemon:
         waiting = len(self._ledger.in_stage(Stage.READY, Stage.FETCHING))
         room = len(self._pool.idle())
         if self._stuck_in(time.monotonic()) != 0.0:
-            room += ahead(self._results.task_seconds, self._settings.slots)
+            room += ahead(self._results.task_seconds, self._settings.slots, self._results.task_bytes)
         return max(0, min(room - waiting, self._allowance()))
 
     def _allowance(self) -> int:
@@ -339,8 +352,6 @@ class Daemon:
         return max(0.0, heard_at + STUCK_SECONDS - now)
 
     def _dispatch(self) -> None:
-        if not (self._ledger.ready() or self._maintenance.is_due(time.monotonic())):
-            return
         idle = self._pool.idle() if self._lease.is_sure else []
         if idle and self._maintenance.is_due(time.monotonic()) and not self._drain.is_on:
             self._pool.send(idle.pop(), [MAINTENANCE])
@@ -350,12 +361,12 @@ class Daemon:
         if not idle or not ready:
             return
         for slot, batch in zip(idle, batches(ready, len(idle), self._runtimes), strict=False):
-            if batch[0].is_suspect and not self._pool.is_fresh(slot):
+            if batch[0].held.is_suspect and not self._pool.is_fresh(slot):
                 if not self._pool.is_starting:
                     self._pool.renew(slot)
                 continue
             self._ledger.sent(batch)
-            self._pool.send(slot, [work_of(held) for held in batch])
+            self._pool.send(slot, [work_of(share, self._runtimes) for share in batch])
             self._dispatched_at = time.monotonic()
 
     def _taken_away(self, member: str) -> None:
@@ -379,14 +390,3 @@ class Daemon:
 def _clock(settings: WorkerSettings) -> int:
     """A server on this machine sleeps with it; others go on."""
     return time.CLOCK_MONOTONIC if settings.address.url.startswith("unix:") else BOOTTIME
-
-
-def _pool_options(settings: WorkerSettings) -> PoolOptions:
-    return PoolOptions(
-        size=settings.slots,
-        trust=Trust(settings.roots, settings.allowed, settings.allow_any),
-        max_calls_per_child=settings.max_tasks_per_child,
-        max_result_bytes=settings.max_result_bytes,
-        start_method=settings.start_method,
-        jobs=settings.jobs,
-    )

@@ -6,15 +6,15 @@ was never measured goes alone, so that no long task holds others up behind it.
 
 from collections.abc import Sequence
 
-from farpool_common.task import Task, count
-from farpool_worker.ledger import Held
+from farpool_common.task import Ranges, Task, count, without
+from farpool_worker.ledger import Held, Share
 from farpool_worker.runtimes import Runtimes
 from farpool_worker.work import JobRef, Kind, Work
 
 BATCH_SECONDS = 0.005
 """Run time in one message to a child: forty times what the message costs (0.1 ms)."""
 
-STUCK_SECONDS = 0.25
+STUCK_SECONDS = 0.05
 """When no slot has been heard of for so long, what waits behind them goes back to the queue: another host
 may be idle (guess)."""
 
@@ -22,21 +22,31 @@ MOST_IN_BATCH = 64
 MOST_AHEAD = 64
 """Tasks claimed ahead per slot, at most: what is claimed here cannot run elsewhere (guess)."""
 
+LARGE_BYTES = 1024 * 1024
+LONGEST_AHEAD_SECONDS = STUCK_SECONDS / 2
+"""Arguments of so many bytes are fetched ahead where tasks take no longer than this: another host that is idle
+waits no longer for the task, and it is not given back unused, for a slot is heard of in time (guess)."""
+
+MOST_AHEAD_BYTES = 64 * 1024 * 1024
+"""Large arguments that wait ahead of one slot, beyond those of one task (guess)."""
+
 RQ_PATIENCE_SECONDS = 60.0
 """RQ's own worker kills a job so long after its time was up."""
 
 
-def batches(ready: Sequence[Held], slots: int, runtimes: Runtimes) -> list[list[Held]]:
+def batches(ready: Sequence[Held], slots: int, runtimes: Runtimes) -> list[list[Share]]:
     """One batch for each of up to `slots` idle slots, from the head of the waiting tasks."""
-    found: list[list[Held]] = []
+    found: list[list[Share]] = []
     at = 0
-    for free in range(slots, 0, -1):
-        waiting = len(ready) - at
-        if waiting <= 0:
-            break
-        batch = _batch(ready, at, min(MOST_IN_BATCH, -(-waiting // free)), runtimes)
-        found.append(batch)
-        at += len(batch)
+    while len(found) < slots and at < len(ready):
+        free, waiting = slots - len(found), len(ready) - at
+        if _is_worth_sharing(ready[at], runtimes):
+            found += [[share] for share in _shares(ready[at], free)]
+            at += 1
+        else:
+            batch = _batch(ready, at, min(MOST_IN_BATCH, -(-waiting // free)), runtimes)
+            found.append([Share(held, held.waiting) for held in batch])
+            at += len(batch)
     return found
 
 
@@ -53,37 +63,75 @@ def _batch(ready: Sequence[Held], at: int, most: int, runtimes: Runtimes) -> lis
     return batch
 
 
+def _is_worth_sharing(held: Held, runtimes: Runtimes) -> bool:
+    """Whether calls that were taken back should go to several children: those of a long or unknown function."""
+    if not held.is_split:
+        return False
+    seconds = expected_seconds(held, runtimes)
+    return seconds is None or seconds > BATCH_SECONDS
+
+
+def _shares(held: Held, free: int) -> list[Share]:
+    """A share of a task's calls for each idle slot, and one that is left for a slot that will be."""
+    calls = count(held.waiting)
+    parts = min(calls, free + 1)
+    shares: list[Share] = []
+    left = held.waiting
+    for part in range(min(parts, free)):
+        taken = _first(left, calls * (part + 1) // parts - calls * part // parts)
+        shares.append(Share(held, taken))
+        left = without(left, taken)
+    return shares
+
+
+def _first(ranges: Ranges, most: int) -> Ranges:
+    """So many calls from the beginning."""
+    found: list[tuple[int, int]] = []
+    for start, stop in ranges:
+        if most > 0:
+            found.append((start, min(stop, start + most)))
+            most -= stop - start
+    return tuple(found)
+
+
 def expected_seconds(held: Held, runtimes: Runtimes) -> float | None:
-    """Expected run time of a task's remaining calls; None when the function is unknown or a call was lost."""
+    """Expected run time of a task's waiting calls; None when the function is unknown or a call was lost."""
     mean = runtimes.mean(held.task.label)
     if mean is None or held.is_suspect or held.errand:
         return None
-    return mean * count(held.remaining)
+    return mean * count(held.waiting)
 
 
-def ahead(task_seconds: float | None, slots: int) -> int:
-    """How many tasks to claim beyond the idle slots, from the mean run time of a task.
+def ahead(task_seconds: float | None, slots: int, argument_bytes: float = 0.0) -> int:
+    """How many tasks to claim beyond the idle slots, from the mean run time and the mean large arguments of a task.
 
-    Tasks of unknown or noticeable length are not claimed ahead: another host may be idle.
+    Tasks of unknown or noticeable length are not claimed ahead: another host may be idle.  But where arguments
+    take long to fetch, those of the next task are fetched while this one runs.
     """
-    if task_seconds is None or task_seconds > 2 * BATCH_SECONDS:
+    if task_seconds is None or task_seconds > LONGEST_AHEAD_SECONDS:
         return 0
-    return slots * max(1, min(MOST_AHEAD, int(2 * BATCH_SECONDS / max(task_seconds, 1e-6))))
+    if task_seconds > 2 * BATCH_SECONDS:
+        return slots if argument_bytes >= LARGE_BYTES else 0
+    most = MOST_AHEAD if argument_bytes < 1 else max(1, min(MOST_AHEAD, int(MOST_AHEAD_BYTES / argument_bytes)))
+    return slots * max(1, min(most, int(2 * BATCH_SECONDS / max(task_seconds, 1e-6))))
 
 
-def work_of(held: Held) -> Work:
-    """What a child is asked to do with a task."""
+def work_of(share: Share, runtimes: Runtimes) -> Work:
+    """What a child is asked to do with calls of a task."""
+    held = share.held
     task, errand = held.task, held.errand
     return Work(
         id=task.id,
         data=task.data if errand is None else errand.data,
         kind=_kind(held),
-        ranges=held.remaining,
+        ranges=share.ranges,
         attempt=task.attempt,
         limit=task.limit if errand is None else None,
         segments=tuple(held.segments),
         job=None if task.reply is not None else _ref(task),
         patience=0.0 if task.reply is not None else RQ_PATIENCE_SECONDS,
+        expected=runtimes.mean(task.label) or 0.0,
+        objects=held.hold.held,
     )
 
 

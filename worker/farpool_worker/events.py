@@ -56,6 +56,15 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class TakenBack:
+    """A child that is in a long call will not begin these calls: see `take_back`.  What it says of them later
+    is not told."""
+
+    work_id: str
+    unstarted: Ranges
+
+
+@dataclass(frozen=True)
 class Crashed:
     """A child is gone without having been told to go.
 
@@ -77,4 +86,4 @@ class Crashed:
     preparing: bool = False
 
 
-Event = Progress | Returned | Settling | Settled | Ended | Crashed
+Event = Progress | Returned | Settling | Settled | Ended | TakenBack | Crashed

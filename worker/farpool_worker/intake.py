@@ -1,13 +1,13 @@
-"""Takes in what was claimed: notes it, has its large arguments fetched, refuses what cannot be run."""
+"""Takes in what was claimed: notes it, has what it waits for fetched, refuses what cannot be run."""
 
 import time
 
 from farpool_common.broker import Claimed, Task, WorkerBroker
 from farpool_common.errors import NotPlainError, WorkerLostError
 from farpool_worker.claimer import Claimer
+from farpool_worker.host_objects import HostObjects
 from farpool_worker.ledger import Ledger, Stage
 from farpool_worker.results import Results
-from farpool_worker.transfer import Fetch, Transfer
 
 
 class Intake:
@@ -19,12 +19,12 @@ class Intake:
         claimer: Claimer,
         ledger: Ledger,
         results: Results,
-        transfer: Transfer,
+        objects: HostObjects,
         *,
         has_rq: bool,
     ) -> None:
         self._broker, self._claimer, self._ledger = broker, claimer, ledger
-        self._results, self._transfer, self._has_rq = results, transfer, has_rq
+        self._results, self._objects, self._has_rq = results, objects, has_rq
         self.taken_at = time.monotonic()
         """When a task was last taken in."""
 
@@ -46,11 +46,11 @@ class Intake:
 
     def _accept(self, task: Task) -> None:
         self.taken_at = time.monotonic()
-        held = self._ledger.add(task)
+        held = self._ledger.add(task, self._objects.hold(task.objects))
         if not self._has_rq and not task.plain.success:
             self._results.fail_rest(held, NotPlainError())
         elif task.abandons > task.retries:
             error = WorkerLostError(f"its worker was lost {task.abandons} times; it may kill what runs it")
             self._results.fail_rest(held, error)
         elif held.stage is Stage.FETCHING:
-            self._transfer.order(Fetch(held))
+            self._results.fetch(held)

@@ -17,6 +17,7 @@ from farpool_common.sizes import RESULT_BYTES_SETTING
 from farpool_worker.job_data import Call, call_of, check_accepted, encoded_by, encoded_result
 from farpool_worker.job_options import JobOptions
 from farpool_worker.reporter import Reporter
+from farpool_worker.speeds import Speeds
 from farpool_worker.work import JobRef, Kind, Work
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Jobs:
     ) -> None:
         self._options, self._preparer, self._reporter = options, preparer, reporter
         self._enter, self._most_bytes = enter, most_bytes
-        self._quick: set[str] = set()  # functions whose calls took less than SLOW_SECONDS
+        self._speeds = Speeds()
         self._errands: Errands | None = None
 
     def run(self, number: int, work: Work) -> None:
@@ -85,12 +86,13 @@ class Jobs:
         return check_accepted(work.data, self._options.accept, _job(work).queue)
 
     def _call(self, number: int, work: Work, call: Call, function: Callable[..., Any]) -> None:
-        if call.name not in self._quick:
+        if not self._speeds.is_quick(call.name):
             self._reporter.flush()  # should this call crash, those before it are told
         job, rq = _job(work), self._rq
         with nullcontext(_NO_JOB) if rq is None else rq.current(job) as current:
             tried = self._tried(work, call, function)
-        (self._quick.add if tried.is_quick else self._quick.discard)(call.name)
+        # After one that failed nothing waits: the next one may take its process along.
+        self._speeds.note(call.name, 1, tried.seconds if tried.error is None else SLOW_SECONDS)
         if rq is None or tried.is_plain(job, current):
             self._report(number, tried)
         else:
@@ -176,11 +178,6 @@ class _Tried:
     asks_for_retry: bool = False
     encoded: bytes = b""
     error: BaseException | None = None
-
-    @property
-    def is_quick(self) -> bool:
-        """Whether results may wait for the next call of this function."""
-        return self.error is None and self.seconds < SLOW_SECONDS
 
     def is_plain(self, job: JobRef, current: "Current") -> bool:
         """Whether the daemon's scripts can end the job: RQ's code must write what the function may have

@@ -22,6 +22,11 @@ class OomWatch:
         limit = _number(self._limit)
         return f"memory limit {limit / 2**30:.3g} GiB reached" if limit else "out of memory"
 
+    @property
+    def limit_bytes(self) -> int | None:
+        """The group's limit of memory; None when it has none."""
+        return _number(self._limit)
+
     def _count(self) -> int:
         try:
             lines = self._events.read_text().splitlines() if self._events else []

@@ -36,6 +36,7 @@ class Orders:
         log.info("task %s is stopped on request", held.task.id)
         held.is_canceled = True
         if held.stage is Stage.SENT:
+            self._results.stop_waiting(held)
             self._pool.kill(held.task.id)
         else:
             self._results.stop(held)

@@ -21,6 +21,7 @@ from farpool_worker.events import Crashed, Event
 from farpool_worker.forkserver import Launcher
 from farpool_worker.job_options import JobOptions
 from farpool_worker.oom import OomWatch
+from farpool_worker.take_back import LONG_SECONDS
 from farpool_worker.work import Work
 
 FIRST_DELAY, LONGEST_DELAY = 0.1, 10.0
@@ -29,6 +30,9 @@ FIRST_DELAY, LONGEST_DELAY = 0.1, 10.0
 STARTS_TRIED = 3
 """After so many children of each slot ended before they were ready, no slot can start (guess)."""
 
+SPARE_SECONDS = 0.005
+"""A child that is idle for so long has nothing to do: what is ready would have reached it by then (guess)."""
+
 LEAVE_SECONDS = 5.0
 """How long a child that was told to quit may take for its exit handlers (guess)."""
 
@@ -36,13 +40,14 @@ LEAVE_SECONDS = 5.0
 @dataclass(frozen=True)
 class PoolOptions:
     """`grace_seconds` lie between the exception that tells a task of its limit and the kill;
-    `batch_ms` is how long results may wait for others to travel with."""
+    `batch_ms` is how long results may wait for others to travel with; `long_seconds`: see `take_back`."""
 
     size: int
     trust: Trust
     max_calls_per_child: int | None = None
     grace_seconds: float = 2.0
     batch_ms: float = 2.0
+    long_seconds: float = LONG_SECONDS
     max_result_bytes: int = 2 * 1024**3
     start_method: str = "forkserver"  # or "spawn"
     jobs: JobOptions = field(default_factory=JobOptions)
@@ -109,6 +114,11 @@ class Pool:
             raise ValueError(f"slot {slot} is not idle")
         child.send(works)
 
+    def forget(self, object_ids: Sequence[str]) -> None:
+        """Have all children let go of stored objects that the host has dropped."""
+        for child in self._children() if object_ids else ():
+            child.forget(object_ids)
+
     # --- what happens ----------------------------------------------------------------------------
 
     def waitables(self) -> list[Any]:
@@ -126,7 +136,10 @@ class Pool:
         return events
 
     def tick(self, now: float) -> list[Event]:
-        """Kill what is overdue, start children where they are missing.  `now` is `time.monotonic()`."""
+        """Kill what is overdue, take back what waits behind long calls, start children where they are missing.
+
+        `now` is `time.monotonic()`.
+        """
         for child in self._children():
             child.kill_if_overdue(now, self._options.grace_seconds)
         for child, deadline in self._leaving.items():
@@ -134,6 +147,9 @@ class Pool:
                 child.kill(f"did not end within {LEAVE_SECONDS:g} s")
         self._fill(now)
         events, self._unreported = self._unreported, []
+        spare_at = self._spare_at()
+        for child in self._children():
+            events += child.take_back(now, spare_at)
         return events
 
     def next_tick(self, now: float) -> float | None:
@@ -141,7 +157,8 @@ class Pool:
         if self._unreported:
             return 0.0
         grace = self._options.grace_seconds
-        looks = [child.next_look(now, grace) for child in self._children()]
+        spare_at = self._spare_at()
+        looks = [child.next_look(now, grace, spare_at) for child in self._children()]
         looks += [slot.start_at - now for slot in self._slots if slot.child is None and self._launcher]
         looks += [at - now for child, at in self._leaving.items() if child.stage is Stage.LEAVING]
         return max(0.0, min(known)) if (known := [look for look in looks if look is not None]) else None
@@ -159,11 +176,12 @@ class Pool:
             child.stop_at_next_call()
 
     def kill(self, work_id: str) -> bool:
-        """Kill the child that runs a work; it comes back in a Crashed, the other works of the child uncharged.
+        """Kill the children that run calls of a work; it comes back in a Crashed, their other works uncharged.
 
-        False when none runs it.  Should it wait behind others in a child, it is given back by Ended soon.
+        False when none runs it.  Where it waits behind others in a child, it is given back within milliseconds.
         """
-        return any(child.cancel(work_id) for child in self._children() if child.holds(work_id))
+        were_running = [child.cancel(work_id) for child in self._children() if child.holds(work_id)]
+        return any(were_running)
 
     def holds(self, work_id: str) -> bool:
         """Whether a child was asked to do this work and is not through with it."""
@@ -210,11 +228,17 @@ class Pool:
     def _children(self) -> list[ChildProcess]:
         return [slot.child for slot in self._slots if slot.child is not None] + list(self._leaving)
 
+    def _spare_at(self) -> float | None:
+        """From when on a child has nothing to do; None: all have."""
+        idle = [child.idle_since for child in self._children() if child.stage is Stage.IDLE]
+        return min(idle) + SPARE_SECONDS if idle else None
+
     def _fill(self, now: float) -> None:
         for number, slot in enumerate(self._slots):
             if slot.child is None and now >= slot.start_at and self._launcher is not None:
                 try:
-                    slot.child = ChildProcess(number, self._launcher, self._start_fields())
+                    fields, long_seconds = self._start_fields(), self._options.long_seconds
+                    slot.child = ChildProcess(number, self._launcher, fields, long_seconds)
                 except (OSError, EOFError) as error:
                     slot.false_starts += 1
                     self._note_crash(slot, now)

@@ -8,16 +8,17 @@ from typing import assert_never
 
 from farpool_common.broker import JobEnd, Malformed, Task
 from farpool_common.errors import FarpoolError, MalformedTaskError, TaskTimeoutError, WorkerLostError
-from farpool_common.task import Ranges
-from farpool_worker.events import Crashed, Ended, Event, Progress, Returned, Settled, Settling
+from farpool_common.task import Ranges, without
+from farpool_worker.events import Crashed, Ended, Event, Progress, Returned, Settled, Settling, TakenBack
 from farpool_worker.job_ends import JobEnds
 from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
 from farpool_worker.losses import failed_outcome, failed_outcomes
+from farpool_worker.object_fetcher import FetchedObjects, ObjectFetcher
 from farpool_worker.outbox import Closing, Outbox, Outcomes
 from farpool_worker.runtimes import Runtimes
 from farpool_worker.store import Segment
-from farpool_worker.transfer import Fetched, Moved, Store, Stored, Transfer
+from farpool_worker.transfer import Fetch, Fetched, Moved, Store, Stored, Transfer
 
 
 class Results:
@@ -31,12 +32,14 @@ class Results:
         transfer: Transfer,
         jobs: JobEnds,
         runtimes: Runtimes,
+        objects: ObjectFetcher,
     ) -> None:
         self._host, self._ledger, self._outbox = host, ledger, outbox
         self._transfer, self.jobs = transfer, jobs
-        self._runtimes = runtimes
+        self._runtimes, self._objects = runtimes, objects
         self.failed_calls = 0
         self.task_seconds: float | None = None
+        self.task_bytes = 0.0
         self.is_handing_back = False
         self.is_silent = False
         """While set, processes that end were killed because the daemon's lease ran out."""
@@ -45,7 +48,8 @@ class Results:
 
     def react(self, event: Event) -> None:
         """Take in one event of the pool."""
-        self.heard_at = time.monotonic()
+        if not isinstance(event, TakenBack):
+            self.heard_at = time.monotonic()
         match event:
             case Progress():
                 self._progress(event)
@@ -56,18 +60,20 @@ class Results:
             case Settled(work_id, seconds, has_failed):
                 self._note_job(work_id, seconds, has_failed)
                 self.jobs.settled(work_id)
-            case Ended(work_id, _):
-                held = self._ledger.get(work_id)
-                if held is not None and held.remaining:
-                    self._given_back(held)
+            case Ended(work_id, unstarted):
+                self._given_back(work_id, unstarted)
+            case TakenBack(work_id, unstarted):
+                self._taken_back(work_id, unstarted)
             case Crashed():
                 self._crashed(event)
             case _:
                 assert_never(event)
 
-    def moved(self, moved: Moved) -> None:
-        """Take in what the transfer thread has moved."""
+    def moved(self, moved: Moved | None) -> None:
+        """Take in what was moved; None: it is not there yet."""
         match moved:
+            case None:
+                return
             case Fetched(held, segments, error):
                 self._fetched(held, segments, error)
             case Stored(outcomes, parts, error):
@@ -77,6 +83,29 @@ class Results:
                 outcomes.parts = parts
             case _:
                 assert_never(moved)
+
+    def fetch(self, held: Held) -> None:
+        """Have brought what a task waits for: its stored objects first, then its own large arguments."""
+        if len(held.hold.held) < len(held.task.objects):
+            self._objects.order(held)
+        else:
+            self.moved(self._transfer.order(Fetch(held)))
+
+    def brought(self, fetched: FetchedObjects) -> None:
+        """Take in what the objects' thread has brought."""
+        held, hold = fetched.held, fetched.hold
+        if held.stage is not Stage.FETCHING or self._ledger.get(held.task.id) is not held:
+            if hold is not None:  # it was canceled or taken away meanwhile
+                hold.close()
+        elif hold is None:
+            assert fetched.error is not None
+            self.fail_rest(held, fetched.error)
+        else:
+            held.hold = hold
+            if held.task.parts:
+                self.moved(self._transfer.order(Fetch(held)))
+            else:
+                self._ledger.fetched(held)
 
     def refuse(self, task: Malformed) -> None:
         """A record that cannot be read: its producer is told, or it goes to the failed registry."""
@@ -96,6 +125,11 @@ class Results:
         else:
             self.fail_rest(held, canceled(held.task))
 
+    def stop_waiting(self, held: Held) -> None:
+        """A task that children have was stopped on request: none gets the calls that wait."""
+        if held.waiting:
+            self._fail(held, held.waiting, canceled(held.task))
+
     def fail_rest(self, held: Held, error: FarpoolError) -> None:
         """Every call without an outcome fails with `error`; the task is over."""
         if held.task.reply is None:
@@ -103,15 +137,26 @@ class Results:
         else:
             self._fail(held, held.remaining, error)
 
-    def _given_back(self, held: Held) -> None:
+    def _given_back(self, work_id: str, unstarted: Ranges) -> None:
+        """A child is through with a task, or gone, and these of its calls have no outcome."""
+        held = self._ledger.get(work_id)
+        if held is None or not (held.remaining and unstarted):
+            return
         if held.is_canceled and held.errand is None:
             self.stop(held)
         else:
-            self._ledger.again(held)
+            self._ledger.again(held, unstarted)
+
+    def _taken_back(self, work_id: str, unstarted: Ranges) -> None:
+        """These calls wait behind a long one no more; if it is one of the same task, that is split now."""
+        self._given_back(work_id, unstarted)
+        held = self._ledger.get(work_id)
+        if held is not None and held.stage is Stage.SENT:
+            held.is_split = True
 
     def _progress(self, event: Progress) -> None:
         held = self._ledger.get(event.work_id)
-        if held is None:  # taken away from us meanwhile
+        if held is None or without(event.ranges, held.remaining):  # taken away from us, or stopped, meanwhile
             _close(event.segments)
             return
         calls = sum(stop - first for first, stop in event.ranges)
@@ -123,11 +168,12 @@ class Results:
         outcomes = Outcomes(held.task, event.envelope, span, not held.remaining, held.seconds)
         self._post(held.task, outcomes, event.segments)
         if not held.remaining:
-            self._note_task(held.seconds)
+            self._note_task(held.task, held.seconds)
 
-    def _note_task(self, seconds: float) -> None:
+    def _note_task(self, task: Task, seconds: float) -> None:
         mean = self.task_seconds
         self.task_seconds = seconds if mean is None else 0.8 * mean + 0.2 * seconds
+        self.task_bytes = 0.8 * self.task_bytes + 0.2 * sum(part.nbytes for part in task.parts)
 
     def _post(self, task: Task, outcomes: Outcomes, segments: Sequence[Segment]) -> None:
         """Queue outcomes; large values go to Redis first, by the transfer thread."""
@@ -135,7 +181,7 @@ class Results:
             outcomes.parts = None
             buffers = [segment.view for segment in segments]
             owner = f"{task.id}-{task.execution}-{outcomes.span[0]}"
-            self._transfer.order(Store(outcomes, owner, buffers, segments))
+            self.moved(self._transfer.order(Store(outcomes, owner, buffers, segments)))
         self._outbox.add(outcomes)
 
     def _returned(self, event: Returned) -> None:
@@ -148,7 +194,7 @@ class Results:
         held = self._ledger.get(work_id)
         if held is not None:  # neither maintenance nor taken away from us meanwhile
             self._runtimes.note(held.task.label, 1, seconds)
-            self._note_task(seconds)
+            self._note_task(held.task, seconds)
             self.failed_calls += has_failed
 
     def _fetched(self, held: Held, segments: Sequence[Segment], error: FarpoolError | None) -> None:
@@ -162,16 +208,13 @@ class Results:
     def _crashed(self, event: Crashed) -> None:
         if not (self.is_handing_back or self.is_silent):
             log.warning("%s", self._told(event))
-        for work_id, _ in event.lost:
+        for work_id, lost in event.lost:
             held = self._ledger.get(work_id)
-            if held is None:
-                continue
-            if event.running is not None and event.running[0] == work_id:
-                self._lost_call(held, event.running[1], event)
-            if held.remaining:
-                self._given_back(held)
+            if held is not None and event.running is not None and event.running[0] == work_id:
+                self._lost_call(held, event.running[1], lost, event)
+            self._given_back(work_id, lost)
 
-    def _lost_call(self, held: Held, index: int, event: Crashed) -> None:
+    def _lost_call(self, held: Held, index: int, lost_calls: Ranges, event: Crashed) -> None:
         """The call that was running is charged; nothing else is."""
         call = ((index, index + 1),)
         if held.is_canceled or self.is_handing_back or (self.is_silent and event.exitcode == -signal.SIGKILL):
@@ -184,7 +227,7 @@ class Results:
             lost = held.losses[index] = held.losses.get(index, 0) + 1
             if lost + held.task.abandons > held.task.retries:
                 # What dies before its first call (its import, its arguments) would die before every call.
-                calls = held.remaining if event.preparing else call
+                calls = lost_calls if event.preparing else call
                 self._fail(held, calls, self._lost_error(event, lost + held.task.abandons))
 
     def _timeout(self, event: Crashed) -> TaskTimeoutError:

@@ -12,8 +12,10 @@ from farpool_common.border import Border
 from farpool_common.broker import Durability
 from farpool_common.errors import SettingsError
 from farpool_common.sizes import MAX_BYTES, RESULT_BYTES_SETTING, most_bytes
+from farpool_worker.host_objects import default_bytes
 from farpool_worker.job_options import JobOptions
 from farpool_worker.lease import LeaseTimes
+from farpool_worker.oom import OomWatch
 
 STRATEGIES = ("default", "round_robin", "random")
 """RQ's, of which queue comes first: always the first one named; the one after the last that had work; any."""
@@ -39,6 +41,7 @@ class WorkerSettings:
     drain_seconds: float = 30.0
     connect_seconds: float = 30.0
     max_result_bytes: int = MAX_BYTES
+    object_bytes: int = MAX_BYTES
     start_method: str = "forkserver"
     jobs: JobOptions = field(default_factory=JobOptions)
     border: Border = field(default_factory=Border)
@@ -90,6 +93,17 @@ def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
 def max_result_bytes(environ: Mapping[str, str]) -> int:
     """The largest result in bytes, from FARPOOL_MAX_RESULT.  Raises SettingsError."""
     return most_bytes(environ, RESULT_BYTES_SETTING)
+
+
+def object_bytes(environ: Mapping[str, str]) -> int:
+    """How much memory stored objects may take here, from FARPOOL_OBJECT_BYTES or by what this process may use.
+
+    Raises SettingsError.
+    """
+    limit = OomWatch().limit_bytes
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    default = default_bytes(memory if limit is None else min(limit, memory))
+    return whole_number(environ, "FARPOOL_OBJECT_BYTES") or default
 
 
 def whole_number(environ: Mapping[str, str], name: str) -> int | None:

@@ -8,7 +8,7 @@ import mmap
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 ALIGNMENT = 64
 """Segments in one file begin at multiples of a cache line, which suits every NumPy dtype as well."""
@@ -17,24 +17,32 @@ Layout = list[tuple[int, int, int]]
 """Where segments lie: index of the file, offset in it, size."""
 
 
+View = Callable[[int, int], memoryview]
+"""Gives the memory of an open file: its descriptor and size."""
+
+
 class AnonymousFile:
     """Memory that a descriptor names.  Closed by `close` or with its last reference."""
 
-    def __init__(self, fd: int, size: int) -> None:
+    def __init__(self, fd: int, size: int, view: View | None = None) -> None:
+        """`view` maps it, where its memory is mapped already."""
         self.fd, self.size = fd, size
         self._view: memoryview | None = None
+        self._map: View = view or own_view
 
     @classmethod
     def allocated(cls, size: int) -> "AnonymousFile":
         """Memory that is there: a shortage is an OSError here, not a SIGBUS at the first write."""
-        file = cls(_anonymous_file(), max(size, 1))
+        file = cls.sized(size)
         os.posix_fallocate(file.fd, 0, file.size)
         return file
 
     @classmethod
-    def received(cls, fd: int) -> "AnonymousFile":
-        """Take over a descriptor that another process sent."""
-        return cls(fd, os.fstat(fd).st_size)
+    def sized(cls, size: int) -> "AnonymousFile":
+        """Memory that comes with what is written: `write` it before anybody maps it."""
+        file = cls(_anonymous_file(), max(size, 1))
+        os.ftruncate(file.fd, file.size)
+        return file
 
     def write(self, buffer: memoryview, offset: int) -> None:
         """Copy a buffer in.  Unlike a write through `view`, this zeroes and faults in no page before."""
@@ -47,7 +55,7 @@ class AnonymousFile:
     def view(self) -> memoryview:
         """The whole of it, writable; mapped when first asked for."""
         if self._view is None:
-            self._view = memoryview(_mapped(self.fd, self.size))
+            self._view = self._map(self.fd, self.size)
         return self._view
 
     def close(self) -> None:
@@ -83,22 +91,30 @@ class Segment:
     @classmethod
     def allocate(cls, sizes: Sequence[int]) -> tuple["Segment", ...]:
         """Several segments in one file: one descriptor and one mapping for all of them."""
-        offsets, total = _offsets(sizes)
+        offsets, total = offsets_of(sizes)
         file = AnonymousFile.allocated(total)
         return tuple(cls.of(file, *place) for place in zip(offsets, sizes, strict=True))
 
     @classmethod
     def holding(cls, buffers: Sequence[memoryview]) -> tuple["Segment", ...]:
         """Copies of buffers, in one file."""
-        if not buffers:
+        segments = cls.reserve([buffer.nbytes for buffer in buffers])
+        for segment, buffer in zip(segments, buffers, strict=True):
+            segment.write(buffer)
+        return segments
+
+    @classmethod
+    def reserve(cls, sizes: Sequence[int]) -> tuple["Segment", ...]:
+        """As `allocate`, without the memory: that comes with each `write`."""
+        if not sizes:
             return ()
-        sizes = [buffer.nbytes for buffer in buffers]
-        offsets, total = _offsets(sizes)
-        file = AnonymousFile(_anonymous_file(), max(total, 1))
-        os.ftruncate(file.fd, file.size)
-        for offset, buffer in zip(offsets, buffers, strict=True):
-            file.write(buffer, offset)
+        offsets, total = offsets_of(sizes)
+        file = AnonymousFile.sized(total)
         return tuple(cls.of(file, *place) for place in zip(offsets, sizes, strict=True))
+
+    def write(self, buffer: memoryview, offset: int = 0) -> None:
+        """Copy a buffer in, which fits."""
+        self.file.write(buffer, self.offset + offset)
 
     @property
     def file(self) -> AnonymousFile:
@@ -135,7 +151,8 @@ def lay_out(segments: Iterable[Segment]) -> tuple[list[AnonymousFile], Layout]:
     return list(files.values()), layout
 
 
-def _offsets(sizes: Sequence[int]) -> tuple[list[int], int]:
+def offsets_of(sizes: Sequence[int]) -> tuple[list[int], int]:
+    """Where segments of these sizes begin in one file, and where the last of them ends."""
     offsets, end = [], 0
     for size in sizes:
         start = -(-end // ALIGNMENT) * ALIGNMENT
@@ -154,7 +171,13 @@ def _anonymous_file() -> int:
         return fd
 
 
-def _mapped(fd: int, size: int) -> mmap.mmap:
+def own_view(fd: int, size: int) -> memoryview:
+    """A mapping of its own."""
+    return memoryview(mapped(fd, size))
+
+
+def mapped(fd: int, size: int) -> mmap.mmap:
+    """A file's memory, for as long as the mapping lives."""
     if sys.version_info >= (3, 13):
         return mmap.mmap(fd, size, trackfd=False)  # else the mapping holds a descriptor of its own
     return mmap.mmap(fd, size)

@@ -1,10 +1,11 @@
-"""The thread that moves large buffers between Redis and shared memory, so that the main loop never waits
-for them."""
+"""Moves large buffers between Redis and shared memory, in a thread, so that the main loop does not wait for
+them; what is quick is moved by the main loop itself, for a hand-over between threads takes longer."""
 
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from farpool_common.backoff import Backoff
@@ -14,6 +15,7 @@ from farpool_common.payload import Part
 from farpool_worker.ledger import Held
 from farpool_worker.outbox import Outcomes
 from farpool_worker.store import Segment
+from farpool_worker.warm import IDLE_SECONDS, WarmMemory
 
 CHECKED_BYTES = 64 * 1024 * 1024
 """Memory beyond this is taken only when the server has as many bytes: a record may say anything (guess)."""
@@ -25,6 +27,11 @@ class Fetch:
 
     held: Held
 
+    @property
+    def nbytes(self) -> int:
+        """How much there is to move."""
+        return sum(part.nbytes for part in self.held.task.parts)
+
 
 @dataclass(frozen=True)
 class Store:
@@ -34,6 +41,11 @@ class Store:
     owner: str
     buffers: Sequence[memoryview]
     segments: Sequence[Segment]
+
+    @property
+    def nbytes(self) -> int:
+        """How much there is to move."""
+        return sum(buffer.nbytes for buffer in self.buffers)
 
 
 @dataclass(frozen=True)
@@ -64,10 +76,15 @@ class Transfer:
         self._payloads, self._on_moved = payloads, on_moved
         self._orders: queue.SimpleQueue[Fetch | Store | None] = queue.SimpleQueue()
         self._moved: deque[Moved] = deque()
+        self._warm = WarmMemory()
 
-    def order(self, order: Fetch | Store) -> None:
-        """Ask for a move; the answer comes through `moved`."""
+    def order(self, order: Fetch | Store) -> Moved | None:
+        """Ask for a move.  A quick one is made here, at once; else the answer comes through `moved`."""
+        if self._payloads.is_quick(order.nbytes):
+            with suppress(*WAITED_OUT):
+                return self._move(order)
         self._orders.put(order)
+        return None
 
     def moved(self) -> list[Moved]:
         """Everything that was moved since the last call."""
@@ -75,11 +92,18 @@ class Transfer:
 
     def run(self, stop: threading.Event) -> None:
         """The thread: move until `close`."""
-        while (order := self._orders.get()) is not None:
+        while (order := self._next()) is not None:
             moved = self._repeated(order, stop)
             if moved is not None:
                 self._moved.append(moved)
                 self._on_moved()
+
+    def _next(self) -> Fetch | Store | None:
+        """The next order.  While none comes, memory that is kept for it goes back to the system."""
+        while True:
+            with suppress(queue.Empty):
+                return self._orders.get(timeout=IDLE_SECONDS if self._warm else None)
+            self._warm.trim()
 
     def close(self) -> None:
         """Let the thread end after what was ordered."""
@@ -96,7 +120,7 @@ class Transfer:
 
     def _move(self, order: Fetch | Store) -> Moved:
         if isinstance(order, Fetch):
-            return self._fetch(order.held)
+            return self._fetch(order)
         try:
             parts = self._payloads.store(order.owner, order.buffers)
         except WAITED_OUT:
@@ -107,9 +131,9 @@ class Transfer:
         _close(order.segments)
         return Stored(order.outcomes, parts)
 
-    def _fetch(self, held: Held) -> Fetched:
-        parts = held.task.parts
-        if sum(part.nbytes for part in parts) > CHECKED_BYTES:
+    def _fetch(self, order: Fetch) -> Fetched:
+        held, parts = order.held, order.held.task.parts
+        if order.nbytes > CHECKED_BYTES:
             try:
                 self._payloads.check_there(parts)
             except WAITED_OUT:
@@ -117,7 +141,7 @@ class Transfer:
             except FarpoolError as error:
                 return Fetched(held, (), error)
         try:
-            segments = Segment.allocate([part.nbytes for part in parts])
+            segments = self._warm.allocate([part.nbytes for part in parts])
         except OSError as error:
             return Fetched(held, (), FarpoolError(f"no shared memory for the arguments: {error}"))
         try:

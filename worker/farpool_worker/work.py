@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from farpool_common.task import Ranges
+from farpool_worker.host_objects import HostObject
 from farpool_worker.store import Segment
 
 
@@ -44,7 +45,8 @@ class Work:
     text of its failure.  `ranges` are the calls to run, in order (a job of an RQ producer has one call,
     `((0, 1),)`).  `limit` is the time limit of each call in seconds, `patience` how many more it has to end
     itself after the exception that tells it so.  `segments` hold the large buffers of
-    the arguments; they stay the caller's to close.
+    the arguments; they stay the caller's to close, as do the stored `objects` that they refer to.  `expected` is how
+    long a call should take, in seconds, as far as that is known.
     """
 
     id: str
@@ -56,6 +58,8 @@ class Work:
     segments: tuple[Segment, ...] = ()
     job: JobRef | None = None
     patience: float = 0.0
+    expected: float = 0.0
+    objects: tuple[HostObject, ...] = ()
 
 
 MAINTENANCE = Work("maintenance", b"", Kind.MAINTAIN, ((0, 1),), 1)

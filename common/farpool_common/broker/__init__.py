@@ -5,6 +5,7 @@ from farpool_common.broker.connection import client_of, connect, masked
 from farpool_common.broker.doorbell import Doorbell
 from farpool_common.broker.durability import Durability
 from farpool_common.broker.hosts import Host, live_hosts
+from farpool_common.broker.objects import StoredObjects
 from farpool_common.broker.outages import OUTAGES, WAITED_OUT, translated
 from farpool_common.broker.payloads import Payloads
 from farpool_common.broker.producer import ProducerBroker
@@ -40,6 +41,7 @@ __all__ = [
     "SharedBroker",
     "Step",
     "StockEnd",
+    "StoredObjects",
     "Task",
     "WorkerBroker",
     "Written",

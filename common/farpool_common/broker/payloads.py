@@ -1,23 +1,30 @@
-"""Large buffers in string keys of 1 MiB, with a checksum of the whole."""
+"""Large buffers in string keys of 1 MiB at most, with a checksum of the whole."""
 
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
 
 import redis
 import xxhash
 
+from farpool_common.broker.bulk import Bulk
+from farpool_common.broker.connection import TIMEOUT_SECONDS
 from farpool_common.broker.outages import translated
-from farpool_common.errors import DecodeError, ResultExpiredError
+from farpool_common.errors import DecodeError, ResultError, ResultExpiredError
 from farpool_common.keys import Keys
 from farpool_common.payload import PIECE_BYTES, Part
-
-_Item = TypeVar("_Item")
+from farpool_common.reuse import LEAST_BYTES, ReusedMemory
 
 STORED_SECONDS = 3600
 """How long a stored buffer waits for the script that makes it part of a task or a reply."""
 
-_PIECES_IN_FLIGHT = 8
-"""Pieces per round trip: enough to keep the wire busy, and little enough to hold in memory."""
+_MOST_KEYS = 500
+"""Keys in one command, so that it stalls nobody."""
+
+
+QUICK_BYTES, QUICK_SECONDS = 1024 * 1024, 0.005
+"""What is so little, over a link that moves it in so little time, need not be left to another thread: that
+costs 0.1 to 0.3 ms (guess)."""
 
 
 class Payloads:
@@ -25,24 +32,40 @@ class Payloads:
 
     def __init__(self, client: redis.Redis, keys: Keys, place: str) -> None:
         self._client, self._keys, self._place = client, keys, place
+        self._bulk, self._quick_bulk = Bulk(client), Bulk(client, TIMEOUT_SECONDS)
+        self._memory = ReusedMemory()
+        self._seconds_per_byte: float | None = None
 
     def store(self, owner: str, buffers: Sequence[memoryview]) -> list[Part]:
         """Write buffers; each expires in an hour unless a script makes it permanent before."""
         parts = []
         for index, buffer in enumerate(buffers):
             part = Part(self._keys.data(owner, index), len(buffer), xxhash.xxh3_64_intdigest(buffer))
-            self._write(part, buffer)
+            self.write(part, buffer)
             parts.append(part)
         return parts
 
-    def _write(self, part: Part, buffer: memoryview) -> None:
-        with translated(self._place):
-            for group in _groups(list(enumerate(part.piece_keys()))):
-                pipeline = self._client.pipeline(transaction=False)
-                for piece, key in group:
-                    start = piece * PIECE_BYTES
-                    pipeline.set(key, buffer[start : start + PIECE_BYTES], ex=STORED_SECONDS)
-                pipeline.execute()
+    def write(self, part: Part, buffer: memoryview, seconds: int = STORED_SECONDS) -> None:
+        """Write one buffer, for so many seconds."""
+        with translated(self._place), self._timed(part.nbytes):
+            self._bulk_for(part).set_all(_items(part, buffer), seconds)
+
+    def _bulk_for(self, part: Part) -> Bulk:
+        """Somebody who must not wait for long may be moving what is little."""
+        return self._quick_bulk if part.nbytes <= QUICK_BYTES else self._bulk
+
+    def is_quick(self, nbytes: int) -> bool:
+        """Whether it is little to move, over a link that has been quick of late."""
+        pace = self._seconds_per_byte
+        return nbytes <= QUICK_BYTES and pace is not None and pace * QUICK_BYTES <= QUICK_SECONDS
+
+    @contextmanager
+    def _timed(self, nbytes: int) -> Iterator[None]:
+        started = monotonic()
+        yield
+        if nbytes:
+            latest, before = (monotonic() - started) / nbytes, self._seconds_per_byte
+            self._seconds_per_byte = latest if before is None else 0.8 * before + 0.2 * latest
 
     def check_there(self, parts: Iterable[Part]) -> None:
         """See that buffers have the sizes that are noted for them, before anybody makes room for these.
@@ -51,7 +74,7 @@ class Payloads:
         """
         with translated(self._place):
             for part in parts:
-                found = [size for group in _groups(list(part.piece_keys()), 500) for size in self._sizes(group)]
+                found = [size for group in _groups(list(part.piece_keys())) for size in self._sizes(group)]
                 if 0 in found and part.nbytes:
                     raise ResultExpiredError(f"a stored buffer is gone ({part.key}): it was kept for its time to live")
                 if sum(found) != part.nbytes:
@@ -69,32 +92,42 @@ class Payloads:
 
         Raises ResultExpiredError when a piece is gone and DecodeError when it is damaged.
         """
-        offset = 0
-        with translated(self._place):
-            for group in _groups(list(part.piece_keys())):
-                pieces: list[bytes | None] = self._client.mget(group)  # type: ignore[assignment]
-                for key, piece in zip(group, pieces, strict=True):
-                    if piece is None:
-                        raise ResultExpiredError(f"a stored buffer is gone ({key}): it was kept for its time to live")
-                    if offset + len(piece) > part.nbytes:
-                        raise DecodeError(f"a stored buffer is longer than the {part.nbytes:,} bytes noted for it")
-                    target[offset : offset + len(piece)] = piece
-                    offset += len(piece)
-        if offset != part.nbytes or xxhash.xxh3_64_intdigest(target) != part.checksum:
+        checksum = xxhash.xxh3_64()
+        with translated(self._place), self._timed(part.nbytes):
+            self._bulk_for(part).get_all(_items(part, target), checksum.update)
+        if checksum.intdigest() != part.checksum:
             raise DecodeError(f"a stored buffer is damaged: its checksum differs ({part.key})")
 
     def fetch(self, part: Part) -> memoryview:
-        """Read a buffer into new memory, writable."""
-        target = memoryview(bytearray(part.nbytes))
+        """Read a buffer into memory of its own, writable.  Raises ResultError when there is none."""
+        try:
+            large = part.nbytes >= LEAST_BYTES
+            target = self._memory.take(part.nbytes) if large else memoryview(bytearray(part.nbytes))
+        except (MemoryError, OSError) as error:
+            raise ResultError(f"no memory for a result of {part.nbytes:,} bytes: {error}") from error
         self.fetch_into(part, target)
         return target
+
+    def trim(self) -> None:
+        """Give memory back that was kept for the next `fetch`, and not used of late."""
+        self._memory.trim()
+
+    def close(self) -> None:
+        """Keep no memory any more."""
+        self._memory.close()
 
     def forget(self, parts: Iterable[Part]) -> None:
         """Remove buffers."""
         with translated(self._place):
-            for group in _groups([key for part in parts for key in part.piece_keys()], 500):
+            for group in _groups([key for part in parts for key in part.piece_keys()]):
                 self._client.unlink(*group)
 
 
-def _groups(items: list[_Item], size: int = _PIECES_IN_FLIGHT) -> Iterable[list[_Item]]:
-    return (items[i : i + size] for i in range(0, len(items), size))
+def _items(part: Part, buffer: memoryview) -> Iterator[tuple[str, memoryview]]:
+    """The pieces of a buffer: their keys, and their ranges of its memory."""
+    for piece, key in enumerate(part.piece_keys()):
+        yield key, buffer[piece * PIECE_BYTES : (piece + 1) * PIECE_BYTES]
+
+
+def _groups(keys: list[str]) -> Iterable[list[str]]:
+    return (keys[i : i + _MOST_KEYS] for i in range(0, len(keys), _MOST_KEYS))

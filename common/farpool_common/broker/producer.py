@@ -65,6 +65,8 @@ class ProducerBroker:
             answer = self._replies.ask_behind(self._scripts.command("enqueue", keys, args), question)
             if not isinstance(answer, Exception):
                 return answer  # else it is sent again, and says the same, or the script is there then
+        elif question is not None:
+            self._payloads.forget(question.taken)
         return self._scripts.run_durably("enqueue", keys, args, self._durability, self.keys.mark)
 
     def waiting(self, queue: str) -> int:
@@ -77,9 +79,17 @@ class ProducerBroker:
         """Write large buffers of a task's arguments.  They expire unless the task is enqueued."""
         return self._payloads.store(owner, buffers)
 
+    def stores_quickly(self, nbytes: int) -> bool:
+        """Whether `store` has so few bytes on the server in a few milliseconds, as far as is known."""
+        return self._payloads.is_quick(nbytes)
+
     def fetch(self, part: Part) -> memoryview:
         """One buffer of an outcome, writable.  Raises ResultExpiredError or DecodeError."""
         return self._payloads.fetch(part)
+
+    def trim(self) -> None:
+        """Give memory back that was kept for large results."""
+        self._payloads.trim()
 
     def forget(self, parts: Sequence[Part]) -> None:
         """Remove buffers that have been read."""
@@ -132,6 +142,7 @@ class ProducerBroker:
         """Close all connections; a read that waits in another thread ends with ServerUnreachableError."""
         self._replies.close()
         self._scripts.close()
+        self._payloads.close()
         for client in (self._client, self._bulk, self._waiting):
             client.close()
 
@@ -146,4 +157,6 @@ def _record(task: NewTask) -> list[Any]:
         fields += ["farpool_limit", f"{task.limit:.6f}"]
     if task.parts:
         fields += ["farpool_parts", pack_parts(task.parts)]
+    if task.objects:
+        fields += ["farpool_objects", " ".join(task.objects)]
     return fields

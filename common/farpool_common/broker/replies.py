@@ -35,12 +35,13 @@ class Reply:
 
 @dataclass(frozen=True)
 class Question:
-    """What came in after entry `after` of the stream `reply`?  What is older, and the records of tasks that are
-    `over`, may go."""
+    """What came in after entry `after` of the stream `reply`?  What is older, the records of tasks that are
+    `over`, and the buffers that were `taken`, may go."""
 
     reply: str
     after: str
     over: Sequence[str] = ()
+    taken: Sequence[Part] = ()
 
 
 class Replies:
@@ -96,8 +97,9 @@ class Replies:
         if question.after != "0":
             seconds, _, sequence = question.after.partition("-")
             commands.append(("XTRIM", question.reply, "MINID", f"{seconds}-{int(sequence) + 1}"))
-        if question.over:
-            commands.append(("UNLINK", *map(self._keys.job, question.over)))
+        keys = [*map(self._keys.job, question.over), *(key for part in question.taken for key in part.piece_keys())]
+        if keys:
+            commands.append(("UNLINK", *keys))
         return commands
 
     def _reply(self, entry_id: str, flat: list[bytes]) -> Reply:

@@ -12,6 +12,7 @@ from farpool_common.border import RQ_RESULT_SECONDS, Border
 from farpool_common.broker.connection import Scripts, as_it_is, connect, masked, text, to_bytes
 from farpool_common.broker.doorbell import Doorbell, WhenRung
 from farpool_common.broker.durability import Durability
+from farpool_common.broker.objects import StoredObjects
 from farpool_common.broker.outages import translated
 from farpool_common.broker.payloads import Payloads
 from farpool_common.broker.sentinels import primary_of
@@ -67,6 +68,7 @@ class WorkerBroker:
         self._bulk = connect(url, bulk=True, timeout=30.0)
         self._scripts = Scripts(self.client, self.place)
         self.payloads = Payloads(self._bulk, self.keys, self.place)
+        self.objects = StoredObjects(self._bulk, self.keys, self.place)
         self.meanwhile: Callable[[], None] = _nothing
         """Called while the server takes results in."""
 

@@ -4,7 +4,7 @@ An array is its dtype, order, bytes and shape.  Its bytes are in the envelope, o
 a buffer beside it.  Import this module only where NumPy is wanted: it takes 100 ms.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,15 +85,19 @@ def _array(dtype: DType, order: Any, data: bytes | int, shape: list[Any], readin
     if dtype.names and isinstance(store, bytes):
         store = memoryview(bytearray(store))  # NumPy's copy leaves anything at all between the fields
     found: Array = np.ndarray(tuple(shape), dtype, store, order=order)
-    return found.copy(order="K") if isinstance(store, bytes) else found
+    if isinstance(store, bytes):
+        found = found.copy(order="K")
+    if reading.is_shared:
+        found.flags.writeable = False
+    return found
 
 
 def _buffer(index: int, reading: Reading) -> memoryview:
-    """A writable buffer beside the envelope.  Arrays that were one array share it."""
+    """A buffer beside the envelope, writable unless what is read is shared.  Arrays that were one array share it."""
     if type(index) is not int or not 0 <= index < len(reading.buffers):
         raise DecodeError(f"an array is in buffer {index}, and {len(reading.buffers)} came along")
     view = reading.buffers[index]
-    if view.readonly:
+    if view.readonly and not reading.is_shared:
         view = reading.buffers[index] = memoryview(bytearray(view))
     return view.cast("B") if view.format != "B" or view.ndim != 1 else view
 
@@ -146,6 +150,31 @@ def read_dtype(parts: list[Any], _: Reading) -> Any:
             dtype = dtype_from_wire(wire)
             return dtype.type if is_type else dtype
     raise malformed("dtype")
+
+
+# --- columns of numbers --------------------------------------------------------------------------
+
+
+def packed_array(values: Array) -> dict[str, Any] | None:
+    """Wire form of an array of one dimension that is read number by number; None unless they are plain numbers."""
+    wire = _NUMBERS.get(values.dtype.type)
+    if wire is None or values.ndim != 1 or values.dtype.str != wire:
+        return None
+    return {"numbers": wire, "bytes": values.tobytes()}
+
+
+def packed_scalars(values: Sequence[np.generic]) -> dict[str, Any] | None:
+    """The same of scalars, which are all of one type."""
+    kind = type(values[0])
+    return packed_array(np.fromiter(values, kind, len(values))) if kind in _NUMBERS else None
+
+
+def unpacked(wire: str, data: bytes) -> Array:
+    """The numbers, read-only.  Raises DecodeError."""
+    dtype = _DTYPES.get(wire)
+    if dtype is None or len(data) % dtype.itemsize:
+        raise malformed("column of numbers")
+    return np.frombuffer(data, dtype)
 
 
 # --- advice ------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ here count containers and build the types that msgpack does not know.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from msgpack import unpackb
@@ -19,27 +20,27 @@ from farpool_common.names import loaded_class
 
 Envelope = bytes | bytearray | memoryview
 
-_MARK = b"\xc7\x00"
-"""How every tagged array's first element begins: an extension of 8-bit length, which is 0."""
-
 
 def decode(
     envelope: Envelope,
     buffers: Sequence[memoryview] = (),
     *,
     classes: Callable[[str], type] | None = None,
+    objects: Callable[[str], Any] | None = None,
+    is_shared: bool = False,
     limits: Limits = DEFAULT,
 ) -> Any:
     """The value that `encode` wrote.
 
-    Arrays are writable; those in writable buffers use them without a copy.  `classes` finds a class by
-    its name `module:qualname`; without it only classes that are already imported are found.  Raises
-    DecodeError, or what FarpoolError `classes` raises.
+    Arrays are writable; those in writable buffers use them without a copy.  With `is_shared` they are
+    read-only, and use read-only buffers without a copy as well.  `classes` finds a class by its name
+    `module:qualname`; without it only classes that are already imported are found.  `objects` finds what
+    references stand for.  Raises DecodeError, or what FarpoolError `classes` or `objects` raises.
     """
     if len(envelope) > limits.max_bytes:
         raise DecodeError(f"{len(envelope):,} bytes in one message; the limit is {limits.max_bytes:,}")
     try:
-        return _unpack(envelope, Reading(buffers, classes or loaded_class), limits)
+        return _unpack(envelope, Reading(buffers, classes or loaded_class, objects, is_shared=is_shared), limits)
     except FarpoolError:
         raise
     except MemoryError:
@@ -48,11 +49,17 @@ def decode(
         raise DecodeError(f"the bytes are no value: {_described(error)}") from error
 
 
+class _TaggedError(Exception):
+    """What msgpack met is no plain value."""
+
+
 def _unpack(envelope: Envelope, reading: Reading, limits: Limits) -> Any:
-    """First with the keys that nearly all dicts have, and if that fails, with any."""
+    """First without hooks, then with the keys that nearly all dicts have, and if that fails, with any."""
     try:
-        if _is_plain(envelope, limits):
-            return unpackb(envelope, ext_hook=_extension, timestamp=3, unicode_errors="surrogatepass")
+        if len(envelope) <= limits.max_containers:  # so there cannot be more of them
+            # A mark is met early as a rule; to search for one takes as long as to unpack numbers.
+            with suppress(_TaggedError):
+                return unpackb(envelope, ext_hook=_plain_extension, timestamp=3, unicode_errors="surrogatepass")
         return _unpack_tagged(envelope, reading, limits, any_key=False)
     except DecodeError:
         raise
@@ -60,9 +67,11 @@ def _unpack(envelope: Envelope, reading: Reading, limits: Limits) -> Any:
         return _unpack_tagged(envelope, reading, limits, any_key=True)
 
 
-def _is_plain(envelope: Envelope, limits: Limits) -> bool:
-    """Whether msgpack can do it without hooks: no tagged arrays, and fewer bytes than containers allowed."""
-    return isinstance(envelope, bytes) and len(envelope) <= limits.max_containers and _MARK not in envelope
+def _plain_extension(code: int, data: bytes) -> int:
+    """An integer.  Raises _TaggedError for a mark, and DecodeError for anything else."""
+    if not data and code in BY_CODE:
+        raise _TaggedError
+    return _extension(code, data)
 
 
 def _extension(code: int, data: bytes) -> int:

@@ -13,6 +13,7 @@ from farpool_common.codec.containers import TUPLE
 from farpool_common.codec.faults import MAX_DEPTH, count_containers, explain
 from farpool_common.codec.kinds import Writing
 from farpool_common.codec.limits import DEFAULT
+from farpool_common.codec.references import Ref
 from farpool_common.codec.registry import kind_of
 from farpool_common.codec.scalars import long_int
 from farpool_common.errors import EncodeError
@@ -23,10 +24,11 @@ INLINE_LIMIT = 64 * 1024
 
 @dataclass(frozen=True)
 class Encoded:
-    """A value on the wire: the envelope, and the arrays that are not in it."""
+    """A value on the wire: the envelope, the arrays that are not in it, and the references that are."""
 
     envelope: bytes
     buffers: tuple[memoryview, ...] = ()
+    refs: tuple[Ref[Any], ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -34,11 +36,12 @@ class Encoded:
         return len(self.envelope) + sum(buffer.nbytes for buffer in self.buffers)
 
 
-def encode(value: Any, *, inline_limit: int | None = INLINE_LIMIT) -> Encoded:
+def encode(value: Any, *, inline_limit: int | None = INLINE_LIMIT, takes_refs: bool = False) -> Encoded:
     """The wire form of a value.  Arrays of `inline_limit` bytes and more become buffers; None: none does.
 
     The buffers are views of the caller's arrays: send them before the arrays change.  bytearray and
-    memoryview arrive as bytes.  Raises EncodeError, whose `path` says which part cannot travel.
+    memoryview arrive as bytes.  References may be in it where `takes_refs`, and nowhere else.  Raises
+    EncodeError, whose `path` says which part cannot travel.
     """
     writing = Writing(inline_limit)
     try:
@@ -48,7 +51,12 @@ def encode(value: Any, *, inline_limit: int | None = INLINE_LIMIT) -> Encoded:
     except Exception as error:
         raise _explained(value, error) from None
     _check_size(value, len(envelope), writing.inlined)
-    return Encoded(envelope, tuple(writing.buffers))
+    if writing.refs and not takes_refs:
+        raise EncodeError(
+            "a farpool.Ref travels as an argument of an executor's calls only: not in results, not in what is put, "
+            "not in jobs of RQ. Send the value"
+        )
+    return Encoded(envelope, tuple(writing.buffers), tuple(writing.refs.values()))
 
 
 def _pack(value: Any, writing: Writing) -> bytes:

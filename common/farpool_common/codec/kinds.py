@@ -47,29 +47,42 @@ class Code(IntEnum):
     ARRAY = 27
     SCALAR = 28
     DTYPE = 29
-    HANDLE = 31
+    REF = 30
+    REPEATED = 31
+    HANDLE = 32
 
 
 class Writing:
-    """One `encode` under way: the arrays that leave the envelope, and the bytes of those that do not."""
+    """One `encode` under way: the arrays that leave the envelope, the bytes of those that do not, and the
+    references that were met, by their ids."""
 
-    __slots__ = ("buffers", "inline_limit", "inlined")
+    __slots__ = ("buffers", "inline_limit", "inlined", "refs")
 
     def __init__(self, inline_limit: int | None) -> None:
         self.inline_limit = inline_limit
         self.inlined = 0
         self.buffers: list[memoryview] = []
-        # By id, an array and the number of its buffer.  The array is kept so that no other gets its id.
+        self.refs: dict[str, Any] = {}
 
 
 class Reading:
-    """One `decode` under way: what it was given, and the classes it has found."""
+    """One `decode` under way: what it was given, and the classes it has found.
 
-    __slots__ = ("buffers", "classes", "found")
+    `objects` gives the value that a reference stands for.  `is_shared`: arrays are read-only.
+    """
 
-    def __init__(self, buffers: Iterable[memoryview], classes: Callable[[str], type]) -> None:
+    __slots__ = ("buffers", "classes", "found", "is_shared", "objects")
+
+    def __init__(
+        self,
+        buffers: Iterable[memoryview],
+        classes: Callable[[str], type],
+        objects: Callable[[str], Any] | None = None,
+        *,
+        is_shared: bool = False,
+    ) -> None:
         self.buffers = [memoryview(buffer) for buffer in buffers]
-        self.classes = classes
+        self.classes, self.objects, self.is_shared = classes, objects, is_shared
         self.found: dict[str, type] = {}
 
     def find_class(self, name: str) -> type:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from farpool_common.codec import classes, containers, handles, numeric, scalars, times
+from farpool_common.codec import classes, containers, handles, numeric, references, scalars, times
 from farpool_common.codec.advice import refusal
 from farpool_common.codec.kinds import Kind
 
-_BY_TYPE: Mapping[type, Kind] = {**containers.KINDS, **scalars.KINDS, **times.KINDS}
+_BY_TYPE: Mapping[type, Kind] = {**containers.KINDS, **scalars.KINDS, **times.KINDS, **references.KINDS}
 
 BY_CODE: Mapping[int, Kind] = {
     int(kind.code): kind

@@ -76,7 +76,7 @@ class Keeper:
         self._lock = threading.Lock()
         self._owned: dict[str, Owned] = {}
         self._forgotten: deque[tuple[float, str]] = deque()
-        self.held: dict[tuple[Server, str], Held] = {}
+        self._held: dict[tuple[str, str], Held] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.pid = os.getpid()
@@ -112,26 +112,30 @@ class Keeper:
     def hold(self, held: Held) -> None:
         """Renew a lock's lease from now on."""
         with self._lock:
-            self.held[held.server, held.keys[0]] = held
+            self._held[held.server.url, held.keys[0]] = held
         self._start()
+
+    def held(self, server: Server, record: str) -> Held | None:
+        """This process's hold of the lock with that record."""
+        return self._held.get((server.url, record))
 
     def let_go(self, held: Held) -> None:
         """It is released, or was lost; another thread may hold it already."""
         with self._lock:
-            if self.held.get((held.server, held.keys[0])) is held:
-                del self.held[held.server, held.keys[0]]
+            if self._held.get((held.server.url, held.keys[0])) is held:
+                del self._held[held.server.url, held.keys[0]]
 
     def _start(self) -> None:
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="farpool-keeper", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="farpool-leases", daemon=True)
                 self._thread.start()
 
     def _run(self) -> None:
         while True:
             self._stop.wait(lease_seconds() / BEATS_PER_LEASE)
             with self._lock:
-                has_ended = self._stop.is_set() or not (self.held or self._alive())
+                has_ended = self._stop.is_set() or not (self._held or self._alive())
                 if has_ended:
                     self._thread = None
                     return
@@ -143,7 +147,7 @@ class Keeper:
     def _beat(self) -> None:
         """Renew everything; what a server does not take now, it may take with the next beat."""
         with self._lock:
-            held, owned = list(self.held.values()), self._alive()
+            held, owned = list(self._held.values()), self._alive()
         for each in held:
             with suppress(FarpoolError):
                 _renew_lock(each)
@@ -161,8 +165,8 @@ class Keeper:
             return
         self._stop.set()
         with self._lock:
-            held, owned = list(self.held.values()), list(self._owned.values())
-            self.held, self._owned = {}, {}
+            held, owned = list(self._held.values()), list(self._owned.values())
+            self._held, self._owned = {}, {}
         for lock in held:
             with suppress(FarpoolError):
                 link_to(lock.server).run("lock_release", lock.keys, [lock.holder])

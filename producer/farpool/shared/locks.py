@@ -55,7 +55,7 @@ class _Leased(Shared):
     def _held(self) -> "Held | None":
         from farpool.shared.keeper import keeper
 
-        return keeper().held.get((self._found_server, self._parts.record))
+        return keeper().held(self._found_server, self._parts.record)
 
     def _acquire(self, until: Until) -> bool:
         """Hold it, as a new holder; False when the time is up."""

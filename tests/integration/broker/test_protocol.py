@@ -1,7 +1,6 @@
 """The real scripts on a real server against the transition table, in orders that nobody thought of."""
 
 import itertools
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -14,7 +13,7 @@ from protocol.mistakes import MISTAKES, made
 from protocol.properties import PROPERTIES
 
 from farpool.embedded import Server
-from farpool_common.broker import ProducerBroker, WorkerBroker
+from farpool_common.broker import ProducerBroker, WorkerBroker, worker
 
 PATIENT = settings(deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
 THOROUGH = settings(PATIENT, max_examples=150, stateful_step_count=40)
@@ -37,7 +36,7 @@ def begin(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     def begun(watched: str | None = None) -> Cluster:
         # The server tells sets in an order that depends on the names in them: an example must be repeatable.
         numbers = itertools.count()
-        monkeypatch.setattr(secrets, "token_hex", lambda _: f"e{next(numbers)}")
+        monkeypatch.setattr(worker, "new_id", lambda: f"e{next(numbers)}")
         return Cluster(producer, workers, watched=watched)
 
     yield begun

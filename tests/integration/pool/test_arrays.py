@@ -46,10 +46,12 @@ def test_more_segments_than_one_message_takes(driver):
 def test_nothing_grows_over_fifty_rounds_of_64_megabytes():
     array = np.ones(8_000_000)
     with Driver(1) as driver:
-        before = _measured(driver, array)
+        for _ in range(5):  # until there is shared memory that is used again
+            before = _measured(driver, array)
         for _ in range(50):
             after = _measured(driver, array)
-    assert after["files"] == before["files"]
+    # One by one fifty would be left; memory that is used again may be in a second or third file at times.
+    assert all(later - earlier < 5 for earlier, later in zip(before["files"], after["files"], strict=True))
     # Growth by one array in fifty rounds would be 64 MB; an allocator's habits are below a quarter of it.
     assert after["ours"] - before["ours"] < 16e6
     assert after["theirs"] - before["theirs"] < 16e6

@@ -6,7 +6,7 @@ import time
 
 import psutil
 import pytest
-from pool_driver import Driver, chunk, crashes, ended, plain, values, wait_for_file
+from pool_driver import Driver, chunk, crashes, ended, given_back, plain, values, wait_for_file
 
 from farpool_common.task import without
 from farpool_worker.child_process import Stage
@@ -119,9 +119,9 @@ def test_kill_of_a_work_behind_another_gives_it_back(driver, tmp_path):
     wait_for_file(tmp_path / "pid")
     assert driver.pool.kill("second") is False
     go.touch()
-    events = driver.until(lambda events: ended(events) == 2)
+    events = driver.wait_idle()
     assert values(events) == {0: str(go)}
-    assert [event.unstarted for event in events if hasattr(event, "unstarted")] == [(), ((0, 1),)]
+    assert given_back(events) == [("second", ((0, 1),))]
 
 
 # --- before and after the call ---------------------------------------------------------------------

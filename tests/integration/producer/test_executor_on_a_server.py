@@ -3,12 +3,14 @@
 import concurrent.futures
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import functions as f
 import numpy as np
 import pytest
 import redis
 from redis_state import redis_state
+from replicated import node
 
 from farpool import (
     Executor,
@@ -107,6 +109,29 @@ def test_arrays_go_there_and_come_back_and_leave_no_key(
     left = redis_state(client, without=("farpool:host", "rq:worker", "farpool:counters"))
     assert set(left) == {"rq:queues", f"rq:job:{future.id}"}  # the record is a tombstone that expires
     assert 0 < client.ttl(f"rq:job:{future.id}") <= 120
+
+
+@pytest.mark.parametrize("length", [20_000, 2_000_000])
+def test_large_results_are_removed_from_the_server_soon_after_they_were_read(
+    executor: Executor, worker: HandWorker, client: redis.Redis, length: int
+) -> None:
+    for _ in range(3):
+        future = executor.submit(f.square, np.ones(length))
+        worker.run(worker.claim()[0])
+        assert future.result(DEADLINE).sum() == length
+    wait_until(lambda: client.keys("rq:farpool:data:*") == [])
+
+
+def test_with_durable_submits_large_results_are_removed_as_well(tmp_path: Path) -> None:
+    with node(tmp_path / "n", "--appendonly", "yes") as server, redis.Redis.from_url(server.url) as client:
+        worker = HandWorker(server.url)
+        with Executor(server.url, durability="fsync") as executor:
+            for _ in range(3):
+                future = executor.submit(f.square, np.ones(20_000))
+                worker.run(worker.claim()[0])
+                assert future.result(DEADLINE).sum() == 20_000
+            wait_until(lambda: client.keys("rq:farpool:data:*") == [])
+        worker.broker.close()
 
 
 def test_slots_are_those_of_the_live_hosts(executor: Executor, worker: HandWorker) -> None:

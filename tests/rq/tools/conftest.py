@@ -44,7 +44,7 @@ def served(server: Server, by: str, folder: Path) -> Iterator[Scene]:
         jobs["deferred"] = queue.enqueue(stock.lasts, job_id="deferred", depends_on=jobs["started"])
         jobs["scheduled"] = queue.enqueue_in(timedelta(hours=1), stock.lasts, job_id="scheduled")
         jobs["queued"] = queue.enqueue(stock.lasts, job_id="queued")
-        time.sleep(0.4)  # a daemon may have taken it ahead; it gives back what it cannot begin within 0.25 s
+        time.sleep(0.4)  # a daemon may have taken it ahead; it gives back what it cannot begin within 50 ms
         name = connection.smembers("rq:workers").pop().decode().removeprefix("rq:worker:")
         yield Scene(server.url, connection, queue, jobs, name, daemon)
     connection.close()

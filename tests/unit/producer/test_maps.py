@@ -1,10 +1,14 @@
 """Maps beyond what the standard library's can do."""
 
+import gc
 import threading
+import time
+import weakref
 from itertools import count, islice
 from typing import Any
 
 import functions as f
+import numpy as np
 import pytest
 from fake_broker import DEADLINE, FakeExecutor, FakeServer
 
@@ -170,3 +174,105 @@ def test_two_maps_and_submits_share_an_executor(executor: FakeExecutor) -> None:
     assert list(second) == list(range(1000))
     assert sum(first) == sum(n * n for n in range(1000))
     assert [future.result(DEADLINE) for future in futures] == [n * n for n in range(100)]
+
+
+# --- buffersize="auto" ----------------------------------------------------------------------------
+
+
+@ALL_SIZES
+def test_an_endless_input_is_read_as_far_ahead_as_slots_need(executor: FakeExecutor, chunksize: Any) -> None:
+    numbers = count()
+    results = executor.map(f.square, numbers, chunksize=chunksize, buffersize="auto")
+    assert list(islice(results, 5_000)) == [n * n for n in range(5_000)]
+    assert 5_000 <= next(numbers) < 1_200_000
+    results.close()  # type: ignore[attr-defined]
+
+
+@ALL_SIZES
+def test_all_results_come_of_a_generator(executor: FakeExecutor, chunksize: Any) -> None:
+    results = executor.map(f.add, iter(range(3000)), count(), chunksize=chunksize, buffersize="auto")
+    assert list(results) == [2 * n for n in range(3000)]
+
+
+@pytest.mark.parametrize("chunksize", [7, "auto"])
+def test_inputs_that_come_slowly_do_not_hold_results_back(executor: FakeExecutor, chunksize: Any) -> None:
+    read: list[int] = []
+
+    def slow() -> Any:
+        for number in range(10_000):
+            time.sleep(0.002)
+            read.append(number)
+            yield number
+
+    results = executor.map(f.square, slow(), chunksize=chunksize, buffersize="auto")
+    assert list(islice(results, 20)) == [n * n for n in range(20)]
+    assert len(read) < 1000
+    results.close()  # type: ignore[attr-defined]
+
+
+# --- loops over results ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunksize", [1, 50])
+def test_a_loop_ends_when_its_iterator_is_closed(executor: FakeExecutor, chunksize: int) -> None:
+    results = executor.map(f.square, range(100), chunksize=chunksize)
+    found = []
+    for value in results:
+        found.append(value)
+        if value == 9:
+            results.close()  # type: ignore[attr-defined]
+    assert found == [0, 1, 4, 9]
+    assert list(results) == []
+
+
+def test_results_that_nobody_wants_any_more_are_cancelled(executor: FakeExecutor, fake: FakeServer) -> None:
+    f.open_gate("open")
+    results = executor.map(f.gate, ["open"] * 2 + ["dropped"] * 40, chunksize=2)
+    next(results)
+    wait_for_a_call_at("dropped")
+    del results
+    fake.wait_until(lambda: fake.canceled)
+
+
+def test_a_map_is_cancelled_before_its_first_result_is_taken(executor: FakeExecutor, fake: FakeServer) -> None:
+    results = executor.map(f.gate, ["closed"] * 40, chunksize=2)
+    wait_for_a_call_at("closed")
+    results.close()  # type: ignore[attr-defined]
+    fake.wait_until(lambda: fake.canceled)
+    assert list(results) == []
+
+
+def test_calls_run_though_nobody_takes_their_results(fake: FakeServer) -> None:
+    with FakeExecutor(fake) as executor:
+        executor.map(f.note, range(1000), chunksize="auto")
+    assert sorted(f.SEEN) == list(range(1000))
+
+
+@pytest.mark.parametrize("buffersize", [None, "auto", 100])
+def test_results_that_were_taken_are_kept_by_nobody(executor: FakeExecutor, buffersize: Any) -> None:
+    gc.disable()  # objects in circles would stay for long: few are made here, and results are large
+    try:
+        rows = iter(np.arange(4000).reshape(2000, 2))
+        results = executor.map(f.square, rows, chunksize=10, buffersize=buffersize)
+        seen = [weakref.ref(value) for value in results]
+        assert [ref() for ref in seen if ref() is not None] == []
+        assert len(seen) == 2000
+    finally:
+        gc.enable()
+
+
+# --- arrays ---------------------------------------------------------------------------------------
+
+
+@ALL_SIZES
+def test_arrays_give_calls_what_iterating_gives(executor: FakeExecutor, chunksize: Any) -> None:
+    for array in (np.arange(40.0), np.arange(40, dtype="i2"), np.arange(40).reshape(20, 2), np.arange(9) > 3):
+        found = list(executor.map(f.shown, array, chunksize=chunksize))
+        assert found == [f.shown(value) for value in array]
+
+
+@ALL_SIZES
+def test_numbers_of_numpy_come_back_as_they_are(executor: FakeExecutor, chunksize: Any) -> None:
+    found = list(executor.map(f.square, np.linspace(0, 1, 50, dtype="f4"), chunksize=chunksize))
+    assert [type(value) for value in found] == [np.float32] * 50
+    assert found == [value * value for value in np.linspace(0, 1, 50, dtype="f4")]

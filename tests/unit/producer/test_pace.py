@@ -41,3 +41,31 @@ def test_a_task_of_many_calls_counts_for_all_of_them() -> None:
     found = pace(0.1)
     found.learn(0.001, 1000)
     assert found.calls_within(0.005, 1000) == 1000
+
+
+def test_a_function_with_a_long_call_now_and_then_is_gathered_less_for_long() -> None:
+    found = Pace()
+    for call in range(5_000):
+        found.learn(2.0 if call % 1_000 == 500 else 0.00001, 1)
+    assert 1 <= (found.calls_within(0.005, 1000) or 0) <= 12, "a long call in a thousand"
+    for _ in range(2_000):
+        found.learn(0.001, 100)
+    assert found.calls_within(0.005, 1000) == pytest.approx(500, abs=5), "and none for a long time"
+
+
+def test_the_first_calls_of_a_process_do_not_count_for_long() -> None:
+    found = Pace()
+    for process in range(10):
+        found.learn(1.0, 1, process)
+    found.learn(0.001, 1000, 3)
+    assert found.calls_within(0.005, 1000) == 1000
+
+
+def test_one_slow_call_at_the_beginning_is_outweighed_by_a_few_hundred() -> None:
+    found = pace(0.00001)
+    found.learn(0.05, 1)
+    tasks = 0
+    while (size := found.calls_within(0.005, 1000) or 0) < 400:
+        found.learn(0.00001 * size, size)
+        tasks += 1
+    assert tasks < 200

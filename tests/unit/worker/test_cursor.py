@@ -11,7 +11,7 @@ class Cursor(list):
     """Notes which words are written, in their order."""
 
     def __init__(self):
-        super().__init__([0, 0, IDLE, 0])
+        super().__init__([0, 0, IDLE, 0, 0])
         self.written = []
 
     def __setitem__(self, word, value):

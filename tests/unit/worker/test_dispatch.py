@@ -4,7 +4,7 @@ import pytest
 
 from farpool_common.task import Task
 from farpool_worker.dispatch import ahead, batches
-from farpool_worker.ledger import Held, Ledger
+from farpool_worker.ledger import Held, Ledger, Share
 from farpool_worker.runtimes import Runtimes
 
 
@@ -24,8 +24,8 @@ def runtimes(**seconds: float) -> Runtimes:
     return found
 
 
-def names(found: list[list[Held]]) -> list[list[str]]:
-    return [[item.task.id for item in batch] for batch in found]
+def names(found: list[list[Share]]) -> list[list[str]]:
+    return [[share.held.task.id for share in batch] for batch in found]
 
 
 def test_a_function_that_was_never_measured_goes_alone():
@@ -57,3 +57,47 @@ def test_a_call_that_lost_its_process_runs_alone():
 @pytest.mark.parametrize(("seconds", "expected"), [(None, 0), (1.0, 0), (0.005, 4), (0.000001, 128)])
 def test_only_short_tasks_are_claimed_ahead(seconds, expected):
     assert ahead(seconds, slots=2) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "megabytes", "expected"),
+    [
+        (None, 64, 0),
+        (1.0, 64, 0),  # another host may be idle, and would wait for it
+        (0.05, 64, 2),  # one for each slot, fetched while the last one runs
+        (0.05, 0.1, 0),
+        (0.000001, 64, 2),
+        (0.000001, 1, 2 * 67),
+    ],
+)
+def test_large_arguments_are_claimed_ahead_for_tasks_of_medium_length_and_in_bounds(seconds, megabytes, expected):
+    found = ahead(seconds, slots=2, argument_bytes=megabytes * 1e6)
+    assert found == min(expected, 128)
+
+
+def split(name: str, label: str, waiting: tuple[tuple[int, int], ...]) -> Held:
+    """A task whose call 0 runs, and of whose others these were taken back."""
+    found = held(name, label, calls=20)
+    found.waiting, found.is_split = waiting, True
+    return found
+
+
+def ranges(found: list[list[Share]]) -> list[list[tuple[tuple[int, int], ...]]]:
+    return [[share.ranges for share in batch] for batch in found]
+
+
+@pytest.mark.parametrize("known", [{}, {"slow": 1.0}])
+def test_calls_that_were_taken_back_are_shared_among_idle_slots_and_one_that_will_be(known):
+    ready = [split("a", "slow", ((1, 3), (5, 12))), held("b", "slow")]
+    assert ranges(batches(ready, 2, runtimes(**known))) == [[((1, 3), (5, 6))], [((6, 9),)]]
+
+
+def test_the_last_of_them_all_leave_and_others_follow():
+    ready = [split("a", "slow", ((18, 20),)), held("b", "slow")]
+    assert names(batches(ready, 3, runtimes())) == [["a"], ["a"], ["b"]]
+
+
+def test_few_calls_of_a_quick_function_are_not_shared():
+    ready = [split("a", "quick", ((1, 20),)), held("b", "quick")]
+    assert names(batches(ready, 1, runtimes(quick=1e-5))) == [["a", "b"]]
+    assert ranges(batches(ready, 1, runtimes(quick=1e-5)))[0][0] == ((1, 20),)

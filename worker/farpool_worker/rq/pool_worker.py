@@ -18,7 +18,7 @@ from farpool_worker.job_options import JobOptions, RqOptions, border_of, own_ser
 from farpool_worker.log import start_logging
 from farpool_worker.rq.connection_url import url_of
 from farpool_worker.serve import serve
-from farpool_worker.settings import WorkerSettings, lease_times, max_result_bytes, seconds, whole_number
+from farpool_worker.settings import WorkerSettings, lease_times, max_result_bytes, object_bytes, seconds, whole_number
 from farpool_worker.slots import usable_slots
 
 
@@ -76,6 +76,7 @@ class PoolWorker(Worker):
             max_tasks_per_child=whole_number(environ, "FARPOOL_MAX_TASKS_PER_CHILD"),
             drain_seconds=seconds(environ, "FARPOOL_DRAIN_SECONDS", 30.0),
             max_result_bytes=max_result_bytes(environ),
+            object_bytes=object_bytes(environ),
             jobs=JobOptions(
                 accept=FORMATS,
                 rq=rq,

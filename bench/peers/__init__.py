@@ -1,0 +1,1 @@
+"""Other systems on the same work: `python -m bench.peers install huey`, then `python -m bench w1 --peers huey`."""
