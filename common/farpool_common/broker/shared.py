@@ -49,10 +49,20 @@ class SharedBroker:
         for client in (self._client, self._waiting):
             client.connection_pool.max_connections = _MOST_CONNECTIONS
         self._scripts = Scripts(self._client, self.place)
+        self._loaded: set[str] = set()
 
     def run(self, step: Step, *, is_again: bool = False) -> list[Any]:
         """Take a step and return its answer."""
-        answer: list[Any] = self._scripts.run(step.script, list(step.keys), step.arguments(is_again))
+        keys, args = list(step.keys), step.arguments(is_again)
+        if step.script in self._loaded:
+            answer: list[Any] = self._scripts.run(step.script, keys, args)
+            return answer
+        # Not by its digest first: that ends in an exception, whose traceback redis-py keeps until the next garbage
+        # collection, with all that our callers hold: handles that they have let go of would be renewed.
+        execute: Any = self._client.execute_command
+        with translated(self.place):
+            answer = execute("EVAL", self._scripts.text(step.script), len(keys), *keys, *args)
+        self._loaded.add(step.script)
         return answer
 
     def run_when(self, wait: Wait, seconds: float, step: Step, *, is_again: bool = False) -> list[Any]:

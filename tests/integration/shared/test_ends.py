@@ -4,6 +4,7 @@ import gc
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -72,6 +73,20 @@ def test_an_object_whose_handle_was_let_go_of_is_renewed_no_more(on_server, clie
     del queue
     gc.collect()
     wait_for(lambda: not shared_keys(client))
+
+
+def test_a_handle_that_was_used_is_let_go_of_without_the_garbage_collector(on_server):
+    gc.disable()
+    try:
+        queue, event = farpool.Queue(), farpool.Event()
+        queue.put(1)
+        queue.get()
+        event.wait(0.01)
+        kept = [weakref.ref(queue), weakref.ref(event)]
+        del queue, event
+        assert [each() for each in kept] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_who_uses_or_waits_for_an_object_that_was_freed_is_told(on_server, background):
