@@ -111,6 +111,18 @@ class ObjectExpiredError(FarpoolError, LookupError):
         self.object_id = object_id
 
 
+class MemoryNotSharedError(FarpoolError):
+    """The large arguments of a task lie in the memory of an embedded pool's host, and its worker cannot reach them."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(
+            message
+            or "large arguments lie in memory that the worker does not share with the producer: it runs on another "
+            "host, in another container or as another user. Let only workers of the pool itself serve its queues, or "
+            "use a server that was started by itself."
+        )
+
+
 class NotPlainError(FarpoolError):
     """A job needs RQ's own code, and the worker was started without it."""
 

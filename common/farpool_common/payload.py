@@ -21,9 +21,16 @@ MAX_PARTS_BYTES = 64 * 1024**3
 """Bytes of all buffers of one task: what a hostile record can make others count up to (guess)."""
 
 
+SHARED_KEY = re.compile(r"shm:([0-9a-f]{32}):([0-9a-f]{32}):([0-9]{1,13})")
+"""Of a buffer in a file which processes of one host share (`shared/folder.py`): folder, file, offset."""
+
+
 @dataclass(frozen=True)
 class Part:
-    """One stored buffer: `<key>:0`, `<key>:1`, ... hold its pieces; `checksum` is XXH3 of the whole."""
+    """One stored buffer: `<key>:0`, `<key>:1`, ... hold its pieces; `checksum` is XXH3 of the whole.
+
+    A shared one has no pieces in Redis, and no checksum.
+    """
 
     key: str
     nbytes: int
@@ -32,7 +39,12 @@ class Part:
     @property
     def pieces(self) -> int:
         """How many string keys hold the buffer."""
-        return max(1, -(-self.nbytes // PIECE_BYTES))
+        return 0 if self.is_shared else max(1, -(-self.nbytes // PIECE_BYTES))
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it lies in a file and not in Redis."""
+        return self.key.startswith("shm:")
 
     def piece_keys(self) -> Iterator[str]:
         """The string keys, in order."""
@@ -65,7 +77,7 @@ def pack_parts(parts: Iterable[Part]) -> bytes:
 
 
 def unpack_parts(packed: bytes, prefix: str) -> tuple[Part, ...]:
-    """Read references; every key must lie below farpool's data keys.  Raises DecodeError."""
+    """Read references; every key must lie below farpool's data keys, or be a shared one.  Raises DecodeError."""
     if not packed:
         return ()
     try:
@@ -83,10 +95,14 @@ def parts_from_rows(rows: object, prefix: str) -> tuple[Part, ...]:
     parts = []
     for row in rows:
         match row:
-            case [str(key), int(nbytes), int(checksum)] if key.startswith(stem) and 0 <= nbytes < 2**40:
+            case [str(key), int(nbytes), int(checksum)] if _is_key(key, stem) and 0 <= nbytes < 2**40:
                 parts.append(Part(key, nbytes, checksum))
             case _:
                 raise DecodeError("a reference to a large buffer is damaged")
     if sum(part.nbytes for part in parts) > MAX_PARTS_BYTES:
         raise DecodeError(f"the large buffers take more than {MAX_PARTS_BYTES:,} bytes, by their references")
     return tuple(parts)
+
+
+def _is_key(key: str, stem: str) -> bool:
+    return key.startswith(stem) or SHARED_KEY.fullmatch(key) is not None

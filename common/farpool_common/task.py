@@ -66,6 +66,7 @@ class Task:
     claimed_at: str = ""
     callbacks: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
+    folder: str = ""
 
     @property
     def member(self) -> str:
@@ -156,6 +157,7 @@ def _task(claim: Claim, record: Mapping[bytes, bytes], prefix: str, border: Bord
         claimed_at=claim.claimed_at,
         callbacks=tuple(name for field in _CALLBACKS if (name := _text(record, field))) if reply is None else (),
         objects=_objects(record.get(b"farpool_objects", b"")),
+        folder=_text(record, b"farpool_folder") or "",
     )
 
 

@@ -48,6 +48,9 @@ class Inbox:
 
     def note_taken(self, parts: Sequence[Part]) -> None:
         """These buffers were read.  Raises the broker's errors; they expire by themselves then."""
+        if any(part.is_shared for part in parts):  # no server is asked for those
+            self._broker.forget(parts)
+            return
         self._taken += parts
         if sum(part.nbytes for part in self._taken) > MOST_TAKEN_BYTES:
             self.tidy()

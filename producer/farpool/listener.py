@@ -186,7 +186,7 @@ class Listener:
     def _deliver(self, shipment: Shipment, reply: Reply) -> None:
         """Hand over one outcome.  One that cannot be read fails its calls when the task ends."""
         try:
-            outcome = decode_outcome(reply.envelope, [self._broker.fetch(part) for part in reply.parts])
+            outcome = decode_outcome(reply.envelope, self._broker.fetch(reply.parts))
             if not 0 <= outcome.first <= outcome.first + len(outcome.values) <= shipment.calls:
                 raise DecodeError(f"an outcome speaks of calls that task {shipment.id} does not have")
         except WAITED_OUT:

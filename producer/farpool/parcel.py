@@ -11,7 +11,6 @@ from farpool_common.broker import ProducerBroker
 from farpool_common.chunk import RUNNER, encode_chunk
 from farpool_common.codec import Encoded, Serializer
 from farpool_common.errors import TooLargeError
-from farpool_common.payload import Part
 from farpool_common.sizes import ARGUMENT_BYTES_SETTING
 from farpool_common.task import NewTask
 
@@ -23,13 +22,15 @@ MOST_TASKS = 256
 _STORED_SECONDS = 1800.0
 """Buffers on the server expire after an hour unless their task follows; we write them again before."""
 
+_QUICK_BYTES = 8 * 1024 * 1024
+"""Copied into shared memory within a millisecond or two: less than it would matter to who submits (guess)."""
+
 
 class Parcel:
     """An encoded task, and where its large buffers are stored."""
 
     def __init__(self, shipment: Shipment, encoded: Encoded) -> None:
         self.shipment, self._encoded = shipment, encoded
-        self._parts: Sequence[Part] = ()
         self._stored_at: float | None = None
 
     @property
@@ -37,10 +38,13 @@ class Parcel:
         """How its calls are run."""
         return self.shipment.route.options
 
-    @property
-    def buffer_bytes(self) -> int:
-        """Size of the large buffers, which go to the server before the task."""
-        return self._encoded.nbytes - self.nbytes
+    def is_quick(self, broker: ProducerBroker) -> bool:
+        """True unless large buffers go to the server before the task, or take long to copy."""
+        if not self._encoded.buffers:
+            return True
+        if broker.is_sharing(self.options.queue):
+            return self._encoded.nbytes <= _QUICK_BYTES
+        return broker.stores_quickly(self._encoded.nbytes - self.nbytes)
 
     @property
     def nbytes(self) -> int:
@@ -49,15 +53,17 @@ class Parcel:
 
     def store(self, broker: ProducerBroker, now: float) -> None:
         """Write the large buffers, unless they are there."""
-        if not self._encoded.buffers or (self._stored_at is not None and now < self._stored_at + _STORED_SECONDS):
+        if not self._encoded.buffers or any(part.is_shared for part in self.shipment.parts):
             return
-        self._parts = broker.store(self.shipment.id, self._encoded.buffers)
+        if self._stored_at is not None and now < self._stored_at + _STORED_SECONDS:
+            return
+        self.shipment.parts = broker.store(self.shipment.id, self._encoded.buffers, self.options.queue)
         self._stored_at = now
 
     def task(self, reply: str) -> NewTask:
         """What the broker enqueues."""
         shipment, options = self.shipment, self.options
-        parts = [[part.key, part.nbytes, part.checksum] for part in self._parts]
+        parts = [[part.key, part.nbytes, part.checksum] for part in shipment.parts]
         name = shipment.route.name
         return NewTask(
             id=shipment.id,
@@ -68,7 +74,7 @@ class Parcel:
             calls=shipment.calls,
             limit=options.timeout,
             retries=options.retries,
-            parts=self._parts,
+            parts=shipment.parts,
             objects=[ref.id for ref in shipment.refs],
         )
 

@@ -70,8 +70,7 @@ class Sender:
         self._is_lone = True
         try:
             self._collect()
-            buffers = sum(parcel.buffer_bytes for parcel in self._parcels)
-            if buffers and not self._broker.stores_quickly(buffers):
+            if not all(parcel.is_quick(self._broker) for parcel in self._parcels):
                 self._outbox.wake()
                 return
             self._send()

@@ -1,6 +1,6 @@
 """One task on its way: made from calls, sent, and gone when its last outcome is here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from farpool.pace import Pace
 from farpool_common.chunk import Chunk, Initializer, Outcome
 from farpool_common.codec import Ref
 from farpool_common.ids import new_id
+from farpool_common.payload import Part
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +103,7 @@ class Shipment:
         "id",
         "is_ended",
         "looked_at",
+        "parts",
         "reading",
         "refs",
         "route",
@@ -123,6 +125,7 @@ class Shipment:
         self.status: str | None = None
         self.trouble: BaseException | None = None
         self.is_ended = False  # so the server said, though no word of it had come
+        self.parts: Sequence[Part] = ()  # where its large arguments are
         self.sent_at: float | None = None  # when the server had it
         self.looked_at = self.asked_at = 0.0
         self.reading: Reading | None = None

@@ -58,6 +58,8 @@ class Shipments:
         self._table.pop(shipment.id, None)
         shipment.refs = ()
         shipment.source.in_flight.discard(shipment.id)
+        if shipment.parts:
+            self._broker.drop_arguments(shipment.parts)
 
     def abandon(self, shipment: Shipment) -> None:
         """Nobody wants this task any more: have it cancelled."""

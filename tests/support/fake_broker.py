@@ -189,15 +189,22 @@ class FakeBroker:
                     self.server.queues.setdefault(queue, deque()).append(task)
             self.server.changed.notify_all()
 
-    def store(self, owner: str, buffers: Sequence[memoryview]) -> list[Part]:
+    def store(self, owner: str, buffers: Sequence[memoryview], queue: str) -> list[Part]:
         self._check_outage()
         return self.server.store(owner, buffers)
 
-    def fetch(self, part: Part) -> memoryview:
+    def fetch(self, parts: Sequence[Part]) -> list[memoryview]:
         self._check_outage()
-        if part.key not in self.server.buffers:
-            raise ResultExpiredError(f"a stored buffer is gone ({part.key})")
-        return memoryview(bytearray(self.server.buffers[part.key]))
+        for part in parts:
+            if part.key not in self.server.buffers:
+                raise ResultExpiredError(f"a stored buffer is gone ({part.key})")
+        return [memoryview(bytearray(self.server.buffers[part.key])) for part in parts]
+
+    def is_sharing(self, queue: str) -> bool:
+        return False
+
+    def drop_arguments(self, parts: Sequence[Part]) -> None:
+        """Scripts remove what is in Redis."""
 
     def stores_quickly(self, nbytes: int) -> bool:
         return nbytes <= self.server.quick_bytes

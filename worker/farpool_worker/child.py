@@ -48,6 +48,7 @@ from farpool_worker.jobs import Jobs
 from farpool_worker.memory import IDLE_SECONDS, give_back
 from farpool_worker.preload import preload
 from farpool_worker.reporter import Reporter
+from farpool_worker.shared import ResultMemory
 from farpool_worker.speeds import Speeds
 from farpool_worker.store import Segment
 from farpool_worker.warm import WarmMemory
@@ -65,7 +66,12 @@ def main(connection: Connection) -> None:
     try:
         start = channel.next_message()
         match start.fields:
-            case ["start", list(roots), list(prefixes), bool(everything), float(seconds), int(most_bytes), list(jobs)]:
+            case [
+                "start",
+                [list(roots), list(prefixes), bool(everything)],
+                [float(seconds), int(most_bytes), str(folder)],
+                list(jobs),
+            ]:
                 trust = Trust(tuple(map(Path, roots)), tuple(prefixes), everything)
                 options = JobOptions.from_fields(jobs)
             case _:
@@ -75,7 +81,7 @@ def main(connection: Connection) -> None:
         for name in options.preload:
             preload(name)
         channel.write([framed(["ready"])])
-        Child(channel, start.segments[0].view.cast("q"), trust, Manners(seconds, most_bytes, options)).serve()
+        Child(channel, start.segments[0].view.cast("q"), trust, Manners(seconds, most_bytes, options, folder)).serve()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         os._exit(1)  # the daemon is gone; nobody waits for what exit handlers would do
 
@@ -88,11 +94,13 @@ def _settle(options: JobOptions, trust: Trust) -> None:
 
 @dataclass(frozen=True)
 class Manners:
-    """How long results may wait for others, how large one may be, and what holds for jobs of RQ producers."""
+    """How long results may wait for others, how large one may be, what holds for jobs of RQ producers, and the folder
+    that the daemon shares with its producers ("" for none)."""
 
     batch_seconds: float
     most_bytes: int
     jobs: JobOptions
+    folder: str = ""
 
 
 class Child:
@@ -104,6 +112,7 @@ class Child:
         self._objects = ChildObjects()
         self._preparer = Preparer(trust, lambda object_id: self._objects.value(object_id, self._preparer.classes))
         self._warm = WarmMemory()
+        self._memory = ResultMemory(manners.folder, self._warm.holding)
         self._speeds = Speeds()
         self._jobs = Jobs(manners.jobs, self._preparer, self._reporter, self._enter, manners.most_bytes)
 
@@ -212,7 +221,7 @@ class Child:
 
         def send(part: Results, encoded: Encoded) -> None:
             fields = ["progress", number, part.first, part.stop, len(part.failures), part.seconds]
-            self._reporter.add([*fields, encoded.envelope], self._warm.holding(encoded.buffers))
+            self._reporter.add([*fields, encoded.envelope], self._memory.holding(encoded.buffers))
 
         deliver(results, name, self._manners.most_bytes, send)
 

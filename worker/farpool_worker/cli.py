@@ -23,6 +23,7 @@ from farpool_worker.settings import (
     lease_times,
     max_result_bytes,
     object_bytes,
+    shared_folder,
 )
 from farpool_worker.slots import usable_slots
 
@@ -124,6 +125,7 @@ def _settings(queues: tuple[str, ...], options: dict[str, Any]) -> WorkerSetting
         max_jobs=options["max_jobs"],
         strategy=options["strategy"],
         times=lease_times(os.environ),
+        folder=shared_folder(os.environ),
     )
 
 

@@ -18,7 +18,7 @@ from farpool_common.keys import Keys
 from farpool_worker.claimer import Claimer
 from farpool_worker.commands import Commands
 from farpool_worker.deadline import BOOTTIME, Deadline
-from farpool_worker.dispatch import STUCK_SECONDS, ahead, batches, work_of
+from farpool_worker.dispatch import ahead, batches, stuck_seconds, work_of
 from farpool_worker.drain import Drain, Holdings, give_back, send_results, unsaid
 from farpool_worker.events import Settled
 from farpool_worker.host_objects import HostObjects
@@ -41,6 +41,7 @@ from farpool_worker.results import Results
 from farpool_worker.runtimes import Runtimes
 from farpool_worker.server_watch import ServerWatch
 from farpool_worker.settings import WorkerSettings
+from farpool_worker.shared import SharedMemory
 from farpool_worker.signals import StopRequests
 from farpool_worker.threads import Background
 from farpool_worker.transfer import Transfer
@@ -69,7 +70,7 @@ class Daemon:
         self._deadline = Deadline.created(_clock(settings))
         self._pool = Pool(pool_options(settings), self._deadline)
         self._outbox = Outbox(self._broker)
-        self._transfer = Transfer(self._new_broker().payloads, self._wakeup.ring)
+        self._transfer = Transfer(self._new_broker().payloads, self._wakeup.ring, SharedMemory(settings.folder))
         self._jobs = JobEnds(self._ledger, self._outbox, has_rq=settings.jobs.rq is not None)
         self._objects = HostObjects(settings.object_bytes)
         self._fetcher = ObjectFetcher(
@@ -119,7 +120,7 @@ class Daemon:
             self._pool.start()  # before any thread: the template process must be single-threaded
             self._membership.join()
             self._background.start("lease", self._lease.run)
-            self._background.start("transfer", self._transfer.run)
+            self._transfer.start(self._background)
             self._background.start("objects", self._fetcher.run)
             if self._settings.with_scheduler:
                 self._schedule()
@@ -349,7 +350,7 @@ class Daemon:
         if self._pool.idle():
             return None
         heard_at = max(self._results.heard_at, self._dispatched_at)
-        return max(0.0, heard_at + STUCK_SECONDS - now)
+        return max(0.0, heard_at + stuck_seconds(self._could_go()) - now)
 
     def _dispatch(self) -> None:
         idle = self._pool.idle() if self._lease.is_sure else []

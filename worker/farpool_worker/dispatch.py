@@ -4,7 +4,7 @@ Small tasks travel to a child in batches worth a few milliseconds of measured ru
 was never measured goes alone, so that no long task holds others up behind it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from farpool_common.task import Ranges, Task, count, without
 from farpool_worker.ledger import Held, Share
@@ -22,8 +22,11 @@ MOST_IN_BATCH = 64
 MOST_AHEAD = 64
 """Tasks claimed ahead per slot, at most: what is claimed here cannot run elsewhere (guess)."""
 
+LOADED_STUCK_SECONDS = 0.25
+"""The same where all that waits has had its large arguments fetched (guess)."""
+
 LARGE_BYTES = 1024 * 1024
-LONGEST_AHEAD_SECONDS = STUCK_SECONDS / 2
+LONGEST_AHEAD_SECONDS = LOADED_STUCK_SECONDS / 2
 """Arguments of so many bytes are fetched ahead where tasks take no longer than this: another host that is idle
 waits no longer for the task, and it is not given back unused, for a slot is heard of in time (guess)."""
 
@@ -100,6 +103,11 @@ def expected_seconds(held: Held, runtimes: Runtimes) -> float | None:
     if mean is None or held.is_suspect or held.errand:
         return None
     return mean * count(held.waiting)
+
+
+def stuck_seconds(waiting: Iterable[Held]) -> float:
+    """How long slots may be silent before what waits behind them goes back to its queue."""
+    return LOADED_STUCK_SECONDS if all(held.task.parts for held in waiting) else STUCK_SECONDS
 
 
 def ahead(task_seconds: float | None, slots: int, argument_bytes: float = 0.0) -> int:

@@ -51,6 +51,7 @@ class PoolOptions:
     max_result_bytes: int = 2 * 1024**3
     start_method: str = "forkserver"  # or "spawn"
     jobs: JobOptions = field(default_factory=JobOptions)
+    folder: str = ""  # that the pool shares with its producers
 
 
 def restart_delay(crashes: int) -> float:
@@ -248,7 +249,8 @@ class Pool:
         options, trust = self._options, self._options.trust
         roots = [str(root) for root in trust.roots]
         names = [roots, list(trust.prefixes), trust.everything]
-        return ["start", *names, options.batch_ms / 1000, options.max_result_bytes, options.jobs.fields()]
+        manners = [options.batch_ms / 1000, options.max_result_bytes, options.folder]
+        return ["start", names, manners, options.jobs.fields()]
 
     def _settle(self, now: float) -> None:
         """Draw the consequences: free the slots of children that are gone, let those go that have done enough."""

@@ -14,4 +14,5 @@ def pool_options(settings: WorkerSettings) -> PoolOptions:
         max_result_bytes=settings.max_result_bytes,
         start_method=settings.start_method,
         jobs=settings.jobs,
+        folder=settings.folder,
     )

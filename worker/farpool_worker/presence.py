@@ -28,6 +28,7 @@ class Presence:
             "reason": self._settings.slots_reason,
             "started_at": self._started_at,
             "accept": ",".join(self._settings.jobs.accept),
+            "folder": self._settings.folder,
             "state": self._state(),
         }
 

@@ -89,7 +89,17 @@ class Results:
         if len(held.hold.held) < len(held.task.objects):
             self._objects.order(held)
         else:
+            self._fetch_arguments(held)
+
+    def _fetch_arguments(self, held: Held) -> None:
+        """Have large arguments brought here.  Those in shared memory are here already."""
+        if not held.task.parts[0].is_shared:
             self.moved(self._transfer.order(Fetch(held)))
+            return
+        try:
+            self._ledger.fetched(held, self._transfer.shared.arguments(held.task.parts))
+        except FarpoolError as error:
+            self.fail_rest(held, error)
 
     def brought(self, fetched: FetchedObjects) -> None:
         """Take in what the objects' thread has brought."""
@@ -103,7 +113,7 @@ class Results:
         else:
             held.hold = hold
             if held.task.parts:
-                self.moved(self._transfer.order(Fetch(held)))
+                self._fetch_arguments(held)
             else:
                 self._ledger.fetched(held)
 
@@ -176,8 +186,11 @@ class Results:
         self.task_bytes = 0.8 * self.task_bytes + 0.2 * sum(part.nbytes for part in task.parts)
 
     def _post(self, task: Task, outcomes: Outcomes, segments: Sequence[Segment]) -> None:
-        """Queue outcomes; large values go to Redis first, by the transfer thread."""
-        if segments:
+        """Queue outcomes; large values go first: handed over in shared memory, or to Redis by the transfer thread."""
+        if segments and (shared := self._transfer.shared.publish(task, segments)) is not None:
+            outcomes.parts = shared
+            _close(segments)
+        elif segments:
             outcomes.parts = None
             buffers = [segment.view for segment in segments]
             owner = f"{task.id}-{task.execution}-{outcomes.span[0]}"

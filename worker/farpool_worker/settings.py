@@ -11,6 +11,7 @@ from farpool_common.address import Address
 from farpool_common.border import Border
 from farpool_common.broker import Durability
 from farpool_common.errors import SettingsError
+from farpool_common.shared import FOLDER_VARIABLE, SharedFolder
 from farpool_common.sizes import MAX_BYTES, RESULT_BYTES_SETTING, most_bytes
 from farpool_worker.host_objects import default_bytes
 from farpool_worker.job_options import JobOptions
@@ -50,6 +51,7 @@ class WorkerSettings:
     max_jobs: int | None = None
     strategy: str = "default"
     times: LeaseTimes = field(default_factory=LeaseTimes)
+    folder: str = ""
 
     def __post_init__(self) -> None:
         if self.slots < 1:
@@ -104,6 +106,12 @@ def object_bytes(environ: Mapping[str, str]) -> int:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     default = default_bytes(memory if limit is None else min(limit, memory))
     return whole_number(environ, "FARPOOL_OBJECT_BYTES") or default
+
+
+def shared_folder(environ: Mapping[str, str]) -> str:
+    """The name of the folder that an embedded pool shares with its producers; "" where there is none."""
+    folder = SharedFolder.opened(environ.get(FOLDER_VARIABLE, ""))
+    return "" if folder is None else folder.name
 
 
 def whole_number(environ: Mapping[str, str], name: str) -> int | None:

@@ -4,6 +4,7 @@ A segment is a range of an anonymous file (memfd).  Nothing has to be unlinked: 
 the last process that holds it closes it or dies.
 """
 
+import fcntl
 import mmap
 import os
 import sys
@@ -177,7 +178,12 @@ def own_view(fd: int, size: int) -> memoryview:
 
 
 def mapped(fd: int, size: int) -> mmap.mmap:
-    """A file's memory, for as long as the mapping lives."""
+    """A file's memory, for as long as the mapping lives.
+
+    What may only be read (a producer's arguments, for any attempt at the task) is changed by us alone.
+    """
+    is_shared = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    access = mmap.ACCESS_WRITE if is_shared else mmap.ACCESS_COPY
     if sys.version_info >= (3, 13):
-        return mmap.mmap(fd, size, trackfd=False)  # else the mapping holds a descriptor of its own
-    return mmap.mmap(fd, size)
+        return mmap.mmap(fd, size, access=access, trackfd=False)  # else the mapping holds a descriptor of its own
+    return mmap.mmap(fd, size, access=access)

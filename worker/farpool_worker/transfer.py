@@ -14,7 +14,9 @@ from farpool_common.errors import FarpoolError
 from farpool_common.payload import Part
 from farpool_worker.ledger import Held
 from farpool_worker.outbox import Outcomes
+from farpool_worker.shared import SharedMemory
 from farpool_worker.store import Segment
+from farpool_worker.threads import Background
 from farpool_worker.warm import IDLE_SECONDS, WarmMemory
 
 CHECKED_BYTES = 64 * 1024 * 1024
@@ -72,11 +74,18 @@ Moved = Fetched | Stored
 class Transfer:
     """Takes orders from the main loop, hands back what was moved, in order."""
 
-    def __init__(self, payloads: Payloads, on_moved: Callable[[], None]) -> None:
-        self._payloads, self._on_moved = payloads, on_moved
+    def __init__(self, payloads: Payloads, on_moved: Callable[[], None], shared: SharedMemory) -> None:
+        """`shared`: the way of what need not be moved at all."""
+        self._payloads, self._on_moved, self.shared = payloads, on_moved, shared
         self._orders: queue.SimpleQueue[Fetch | Store | None] = queue.SimpleQueue()
         self._moved: deque[Moved] = deque()
         self._warm = WarmMemory()
+
+    def start(self, background: Background) -> None:
+        """Start the thread, and the one that looks after shared memory where there is any."""
+        background.start("transfer", self.run)
+        if self.shared.folder:
+            background.start("trim", self.shared.run)
 
     def order(self, order: Fetch | Store) -> Moved | None:
         """Ask for a move.  A quick one is made here, at once; else the answer comes through `moved`."""

@@ -26,6 +26,7 @@ class Host:
     reason: str = ""
     started_at: str = ""
     accept: tuple[str, ...] = ("msgpack",)
+    folder: str = ""
 
 
 def live_hosts(client: redis.Redis, keys: Keys, queue: str | None = None) -> list[Host]:
@@ -58,6 +59,7 @@ def _host(name: str, record: dict[bytes, bytes]) -> Host:
         field(b"reason"),
         field(b"started_at"),
         tuple(part for part in field(b"accept").split(",") if part) or ("msgpack",),
+        field(b"folder"),
     )
 
 

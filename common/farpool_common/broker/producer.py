@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from farpool_common.broker.buffers import Buffers
 from farpool_common.broker.connection import Scripts, connect, masked, text
 from farpool_common.broker.durability import Durability
 from farpool_common.broker.hosts import Host, live_hosts
@@ -14,6 +15,7 @@ from farpool_common.broker.stock import StockEnd, stock_end
 from farpool_common.errors import QueueFullError, SpoiledKeyError
 from farpool_common.keys import Keys
 from farpool_common.payload import Part, pack_parts
+from farpool_common.shared import forget_arguments
 from farpool_common.task import NewTask
 
 CANCELED_SECONDS = 24 * 3600
@@ -33,6 +35,7 @@ class ProducerBroker:
         self._replies = Replies(self._waiting, self.keys, self.place)
         self._scripts = Scripts(self._client, self.place)
         self._payloads = Payloads(self._bulk, self.keys, self.place)
+        self._buffers = Buffers(self._payloads)
 
     def check(self) -> None:
         """Raise ServerUnreachableError, ServerRefusedError or ServerUnsuitableError, or return."""
@@ -53,7 +56,7 @@ class ProducerBroker:
         """
         args: list[Any] = [self.keys.prefix, "" if most is None else most, queue]
         for task in tasks:
-            fields = _record(task)
+            fields = _record(task, self._buffers.folder(queue))
             buffers = [item for part in task.parts for item in (part.key, part.pieces)]
             args += [task.id, len(fields), *fields, len(task.parts), *buffers]
         added, waiting = self._enqueue([self.keys.queue(queue), self.keys.queues], args, question)
@@ -75,25 +78,34 @@ class ProducerBroker:
             count: Any = self._client.llen(self.keys.queue(queue))
         return int(count)
 
-    def store(self, owner: str, buffers: Sequence[memoryview]) -> list[Part]:
-        """Write large buffers of a task's arguments.  They expire unless the task is enqueued."""
-        return self._payloads.store(owner, buffers)
+    def store(self, owner: str, buffers: Sequence[memoryview], queue: str = "") -> list[Part]:
+        """Write large buffers of a task's arguments: in memory that all hosts of its queue share, else in Redis, where
+        they expire unless the task is enqueued."""
+        return self._buffers.store(owner, buffers, queue)
 
     def stores_quickly(self, nbytes: int) -> bool:
         """Whether `store` has so few bytes on the server in a few milliseconds, as far as is known."""
         return self._payloads.is_quick(nbytes)
 
-    def fetch(self, part: Part) -> memoryview:
-        """One buffer of an outcome, writable.  Raises ResultExpiredError or DecodeError."""
-        return self._payloads.fetch(part)
+    def is_sharing(self, queue: str) -> bool:
+        """Whether buffers for this queue go to memory that all its hosts share, by what they said just now."""
+        return self._buffers.is_sharing(queue)
+
+    def fetch(self, parts: Sequence[Part]) -> list[memoryview]:
+        """The buffers of an outcome, writable.  Raises ResultExpiredError or DecodeError."""
+        return self._buffers.fetch(parts)
 
     def trim(self) -> None:
         """Give memory back that was kept for large results."""
         self._payloads.trim()
 
     def forget(self, parts: Sequence[Part]) -> None:
-        """Remove buffers that have been read."""
-        self._payloads.forget(parts)
+        """Remove buffers that have been read, or that nobody will read."""
+        self._buffers.forget(parts)
+
+    def drop_arguments(self, parts: Sequence[Part]) -> None:
+        """The task of these arguments is over.  Scripts remove what is in Redis; this removes what is shared."""
+        forget_arguments(parts)
 
     def read_replies(self, question: Question, block_ms: int) -> list[Reply]:
         """Entries of a reply stream, waiting up to `block_ms` for the first.  One thread at a time."""
@@ -131,7 +143,9 @@ class ProducerBroker:
     def hosts(self, queue: str) -> list[Host]:
         """Live daemons that serve a queue."""
         with translated(self.place):
-            return live_hosts(self._client, self.keys, queue)
+            hosts = live_hosts(self._client, self.keys, queue)
+        self._buffers.share(queue, [host.folder for host in hosts])
+        return hosts
 
     def drop_reply(self, reply: str) -> None:
         """Remove a reply stream that nobody will read any more."""
@@ -147,12 +161,14 @@ class ProducerBroker:
             client.close()
 
 
-def _record(task: NewTask) -> list[Any]:
+def _record(task: NewTask, folder: str | None) -> list[Any]:
     """The fields in which records differ; the script adds those that RQ writes for every plain job."""
     fields: list[Any] = ["data", task.data, "description", task.description, "timeout", task.timeout]
     fields += ["farpool_label", task.label, "farpool_calls", task.calls, "farpool_retries", task.retries]
     if task.reply is not None:
         fields += ["farpool_reply", task.reply]
+        if folder is not None:
+            fields += ["farpool_folder", folder]
     if task.limit is not None:
         fields += ["farpool_limit", f"{task.limit:.6f}"]
     if task.parts:

@@ -21,6 +21,7 @@ from farpool_common.broker.values import Beat, Claimed, Delivery, Finish, JobEnd
 from farpool_common.ids import new_id
 from farpool_common.keys import Keys
 from farpool_common.payload import pack_parts
+from farpool_common.shared import forget_arguments
 from farpool_common.task import Claim, Malformed, Task, parse_task
 
 LEASE_SECONDS = 90
@@ -175,6 +176,8 @@ class WorkerBroker:
         for item, is_written in zip(finishes, answers, strict=True):
             if is_written and _is_huge(item.task):
                 self.payloads.forget(item.task.parts)
+            if is_written:
+                forget_arguments(item.task.parts)
         return answers
 
     def succeed(self, ends: Sequence[JobEnd]) -> list[Written]:

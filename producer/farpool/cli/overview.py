@@ -43,7 +43,7 @@ class Overview:
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
-        hosts = [asdict(host) | {"age_seconds": self.age_seconds(host)} for host in self.hosts]
+        hosts = [_shown(host) | {"age_seconds": self.age_seconds(host)} for host in self.hosts]
         return {
             "queues": [asdict(queue) for queue in self.queues],
             "hosts": hosts,
@@ -63,6 +63,11 @@ def look(client: redis.Redis, keys: Keys, address: Address) -> Overview:
         seconds, microseconds = client.time()
         queues = tuple(_states(client, keys, sorted(names)))
     return Overview(queues, tuple(hosts), seconds + microseconds / 1e6)
+
+
+def _shown(host: Host) -> dict[str, Any]:
+    """Its facts, but for the name of its folder, which is nobody else's business."""
+    return {name: fact for name, fact in asdict(host).items() if name != "folder"}
 
 
 def _states(client: redis.Redis, keys: Keys, names: list[str]) -> Iterable[QueueState]:

@@ -29,7 +29,7 @@ HURRY_SECONDS = 0.25
 class Guardian:
     """A program, and the promise that it ends: with `close()`, with the last reference, with this process.
 
-    It removes `directory` then.  The program does not inherit our terminal's Ctrl-C.  A forked child
+    It removes `directory` and `memory` then.  The program does not inherit our terminal's Ctrl-C.  A forked child
     neither holds the program nor ends it.
     """
 
@@ -40,6 +40,7 @@ class Guardian:
         environ: Mapping[str, str],
         output: IO[bytes] | None = None,
         directory: Path | None = None,
+        memory: Path | None = None,
         server: "Guardian | None" = None,
     ) -> None:
         """`server` is not ended before this program is: it needs that one to end in good order."""
@@ -47,7 +48,7 @@ class Guardian:
         self._lifeline = Lifeline()
         orphan_seconds = 0.0 if server is None else ORPHAN_SECONDS
         self._process = self._lifeline.start(
-            ["/bin/sh", str(SCRIPT), str(directory or ""), str(round(orphan_seconds * 10)), *argv],
+            ["/bin/sh", str(SCRIPT), str(directory or ""), str(memory or ""), str(round(orphan_seconds * 10)), *argv],
             environ=environ,
             output=output,
             also_holds=None if server is None else server._lifeline,

@@ -19,6 +19,7 @@ from farpool.embedded.log_tail import log_tail
 from farpool_common.address import socket_url
 from farpool_common.errors import ServerUnreachableError, SettingsError
 from farpool_common.escape import printable
+from farpool_common.shared import SharedFolder
 
 START_SECONDS = 10.0
 """Without data the programs answer 10 to 50 ms after their start; a large append-only file takes longer."""
@@ -39,6 +40,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 class Server:
     """A running server on a private unix socket, and on a TCP port where one is given.
 
+    Beside it is a folder in memory for its workers and producers on this machine (None where that is not possible).
     It keeps nothing on disk unless `data` names a folder for an append-only file.  It ends with `close()`,
     with the last reference, or with this process, however that ends.  A forked child can use the server
     and cannot stop it.  Raises ServerUnreachableError and SettingsError.
@@ -61,6 +63,10 @@ class Server:
                 undo.enter_context(claimed_folder(data))
             self.directory = _private_directory()
             undo.callback(shutil.rmtree, self.directory, ignore_errors=True)
+            # Not where tasks outlive the server, nor where workers of other hosts may join.
+            self.folder = SharedFolder.created() if data is None and bind in LOOPBACK else None
+            if self.folder is not None:
+                undo.callback(shutil.rmtree, self.folder.path, ignore_errors=True)
             self.socket, self.log = self.directory / "s", self.directory / "server.log"
             self.local_url = _with_password(socket_url(str(self.socket)), password)
             tcp_url = f"redis://{_reachable(bind)}:{port}/0"
@@ -73,6 +79,7 @@ class Server:
                     environ={name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
                     output=output,
                     directory=self.directory,
+                    memory=None if self.folder is None else self.folder.path,
                 )
             undo.callback(self.guardian.close, SAVE_SECONDS if data else 0.0)
             self._wait_until_ready(time.monotonic() + START_SECONDS)

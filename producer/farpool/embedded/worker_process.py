@@ -15,6 +15,7 @@ from farpool.embedded.server import Server
 from farpool_common.address import prefix_from
 from farpool_common.errors import FarpoolError
 from farpool_common.keys import Keys
+from farpool_common.shared import FOLDER_VARIABLE
 
 START_SECONDS = 20.0
 """Imports and the pool of children take about a second; a cold disk or a busy machine much more (guess)."""
@@ -65,10 +66,11 @@ class WorkerProcess:
         self.plan, self._server, self._log = plan, server, log
         self._keys = Keys(prefix_from(environ))
         inherited = {name: value for name, value in environ.items() if name not in OUR_VARIABLES}
+        folder = "" if server.folder is None else server.folder.name
         with nullcontext() if log is None else log.open("ab") as output:
             self._guardian = Guardian(
                 plan.argv(),
-                environ=inherited | {"FARPOOL_URL": server.local_url},
+                environ=inherited | {"FARPOOL_URL": server.local_url, FOLDER_VARIABLE: folder},
                 output=output,
                 server=server.guardian,
             )

@@ -295,7 +295,7 @@ def test_while_suspended_nothing_is_claimed_and_doorbells_put_back(producer, wor
 def test_large_buffers_come_back_whole(producer, client, buffer_bytes):
     content = bytearray(i % 251 for i in range(buffer_bytes))
     (part,) = producer.store("owner", [memoryview(content)])
-    assert producer.fetch(part) == content
+    assert producer.fetch([part])[0] == content
     assert all(client.ttl(key) > 0 for key in part.piece_keys())
     producer.forget([part])
     assert client.keys() == []

@@ -1,5 +1,7 @@
 """A chunk is a job that RQ's own worker can run."""
 
+import shutil
+
 import numpy as np
 import pytest
 from rq import Queue, SimpleWorker
@@ -9,12 +11,16 @@ from farpool_common.chunk import RUNNER, Chunk, decode_outcome, encode_chunk
 from farpool_common.codec import Serializer
 from farpool_common.keys import Keys
 from farpool_common.runner import run_chunk
+from farpool_common.shared import SharedFiles, SharedFolder
 
 
 def _run(client, chunk):
     """Run a chunk by RQ; its outcomes."""
     encoded = encode_chunk(chunk)
-    parts = Payloads(client, Keys(), "the test's server").store("task", encoded.buffers)
+    return _enqueued(client, encoded, Payloads(client, Keys(), "the test's server").store("task", encoded.buffers))
+
+
+def _enqueued(client, encoded, parts):
     rows = [[part.key, part.nbytes, part.checksum] for part in parts]
     queue = Queue("chunks", connection=client, serializer=Serializer)
     job = queue.enqueue(RUNNER, encoded.envelope, rows)
@@ -60,3 +66,14 @@ def test_a_chunk_that_cannot_be_prepared_fails_as_a_job(client):
 def test_large_arguments_need_a_job():
     with pytest.raises(RuntimeError, match="inside an RQ worker"):
         run_chunk(b"", [["rq:farpool:data:x", 1, 1]])
+
+
+def test_rq_reads_arguments_in_memory_that_it_shares_and_says_so_when_it_cannot(client):
+    folder = SharedFolder.created()
+    chunk = Chunk("pool_tasks:echo", rows=[[np.arange(100_000)]])
+    encoded = encode_chunk(chunk)
+    parts = SharedFiles(folder).store(encoded.buffers)
+    (outcome,) = _outcomes(_enqueued(client, encoded, parts))
+    assert outcome.values[0].sum() == sum(range(100_000))
+    shutil.rmtree(folder.path)
+    assert "MemoryNotSharedError" in _enqueued(client, encoded, parts).latest_result().exc_string
