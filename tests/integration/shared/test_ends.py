@@ -1,6 +1,7 @@
 """What becomes of shared objects when their owner, or the holder of a lock, ends, is killed or is stopped."""
 
 import gc
+import multiprocessing
 import signal
 import subprocess
 import sys
@@ -73,6 +74,27 @@ def test_an_object_whose_handle_was_let_go_of_is_renewed_no_more(on_server, clie
     del queue
     gc.collect()
     wait_for(lambda: not shared_keys(client))
+
+
+def test_a_waiter_that_was_killed_takes_nothing_along(on_server, client, background):
+    def blocked():
+        return client.info("clients")["blocked_clients"]
+
+    queue, lock = farpool.Queue(), farpool.Lock()
+    lock.acquire()
+    killed = [multiprocessing.get_context("fork").Process(target=call) for call in (queue.get, lock.acquire)]
+    for process in killed:
+        process.start()
+    wait_for(lambda: blocked() == 2)
+    waiting = [background(queue.get), background(lock.acquire)]
+    wait_for(lambda: blocked() == 4)
+    for process in killed:
+        process.kill()
+        process.join()
+    wait_for(lambda: blocked() == 2)
+    queue.put("for who lives")
+    lock.release()
+    assert [each.result() for each in waiting] == ["for who lives", True]
 
 
 def test_a_handle_that_was_used_is_let_go_of_without_the_garbage_collector(on_server):
