@@ -194,6 +194,17 @@ class SpoiledKeyError(ServerError):
     """A key of ours holds something of another type: somebody else wrote there."""
 
 
+# --- shared state ------------------------------------------------------------------------------
+
+
+class SharedStateGoneError(FarpoolError, LookupError):
+    """A handle's object is not on the server: its owner has ended, it was not used for too long, or never there."""
+
+
+class LeaseLostError(FarpoolError, ValueError):
+    """A lock is no longer ours: its lease was not renewed in time, and others may have held it since."""
+
+
 # --- configuration -----------------------------------------------------------------------------
 
 

@@ -132,6 +132,10 @@ class Keys:
         """string: written before a wait for durability, so that there is something to wait for."""
         return f"{self.prefix}:farpool:mark"
 
+    def shared(self, part: str, object_id: str) -> str:
+        """A key of a shared object: `record` (hash: its kind and settings), or a part with its content or who waits."""
+        return f"{self.prefix}:farpool:shared:{part}:{object_id}"
+
     @property
     def strays(self) -> str:
         """zset: `list id` seen in a doorbell's or an intermediate list, scored by when it was first seen."""

@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from farpool.executor import Executor
     from farpool.future import Future
     from farpool.putting import put
+    from farpool.shared.arrays import Array
+    from farpool.shared.barriers import Barrier
+    from farpool.shared.conditions import Condition
+    from farpool.shared.events import Event
+    from farpool.shared.locks import Lock, RLock
+    from farpool.shared.manager import Manager
+    from farpool.shared.pipes import Pipe
+    from farpool.shared.queues import JoinableQueue, Queue, SimpleQueue
+    from farpool.shared.semaphores import BoundedSemaphore, Semaphore
+    from farpool.shared.values import Value
     from farpool_common.codec import Ref, Serializer
     from farpool_common.errors import (
         ArgumentError,
@@ -22,6 +32,7 @@ if TYPE_CHECKING:
         FunctionNotAllowedError,
         FunctionNotFoundError,
         FunctionNotImportableError,
+        LeaseLostError,
         MalformedTaskError,
         MemoryNotSharedError,
         ObjectExpiredError,
@@ -37,6 +48,7 @@ if TYPE_CHECKING:
         ServerUnsuitableError,
         ServiceUnknownError,
         SettingsError,
+        SharedStateGoneError,
         TaskLostError,
         TaskTimeoutError,
         TooLargeError,
@@ -47,23 +59,36 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArgumentError",
+    "Array",
+    "Barrier",
+    "BoundedSemaphore",
+    "Condition",
     "DecodeError",
     "EncodeError",
+    "Event",
     "Executor",
     "FarpoolError",
     "FunctionNotAllowedError",
     "FunctionNotFoundError",
     "FunctionNotImportableError",
     "Future",
+    "JoinableQueue",
+    "LeaseLostError",
+    "Lock",
     "MalformedTaskError",
+    "Manager",
     "MemoryNotSharedError",
     "ObjectExpiredError",
+    "Pipe",
+    "Queue",
     "QueueFullError",
+    "RLock",
     "Ref",
     "RemoteError",
     "RemoteTraceback",
     "ResultError",
     "ResultExpiredError",
+    "Semaphore",
     "Serializer",
     "ServerBusyError",
     "ServerError",
@@ -72,9 +97,12 @@ __all__ = [
     "ServerUnsuitableError",
     "ServiceUnknownError",
     "SettingsError",
+    "SharedStateGoneError",
+    "SimpleQueue",
     "TaskLostError",
     "TaskTimeoutError",
     "TooLargeError",
+    "Value",
     "WorkerLostError",
     "as_completed",
     "put",
@@ -82,10 +110,24 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Array": "farpool.shared.arrays",
+    "Barrier": "farpool.shared.barriers",
+    "BoundedSemaphore": "farpool.shared.semaphores",
+    "Condition": "farpool.shared.conditions",
+    "Event": "farpool.shared.events",
     "Executor": "farpool.executor",
     "Future": "farpool.future",
+    "JoinableQueue": "farpool.shared.queues",
+    "Lock": "farpool.shared.locks",
+    "Manager": "farpool.shared.manager",
+    "Pipe": "farpool.shared.pipes",
+    "Queue": "farpool.shared.queues",
+    "RLock": "farpool.shared.locks",
     "Ref": "farpool_common.codec",
+    "Semaphore": "farpool.shared.semaphores",
     "Serializer": "farpool_common.codec",
+    "SimpleQueue": "farpool.shared.queues",
+    "Value": "farpool.shared.values",
     "as_completed": "concurrent.futures",
     "put": "farpool.putting",
     "wait": "concurrent.futures",

@@ -19,6 +19,15 @@ PROBE_SECONDS = 1.0
 OBJECT_SECONDS = 300
 """What was put stays so long on the server after its producer died or was cut off (guess)."""
 
+LEASE_SECONDS = 15.0
+"""How long a lock is held, without a word of its holder (guess: as long as a host's lease)."""
+
+MIN_LEASE_SECONDS, MAX_LEASE_SECONDS = 0.1, 86400.0
+
+LEASE_SETTING = "FARPOOL_SHARED_SECONDS"
+
+_last: "list[Server]" = []  # the server that was found last, if any
+
 
 @dataclass(frozen=True)
 class Server:
@@ -49,7 +58,8 @@ def find_server(url: str | None, environ: Mapping[str, str] | None = None) -> Se
     if address.source == "default" and not _answers(address):
         address = find_address(_embedded_url(), environ)
     argument_bytes = most_bytes(environ, ARGUMENT_BYTES_SETTING)
-    return Server(address.url, address.masked, prefix_from(environ), argument_bytes, _object_seconds(environ))
+    _last[:] = [Server(address.url, address.masked, prefix_from(environ), argument_bytes, _object_seconds(environ))]
+    return _last[0]
 
 
 def _object_seconds(environ: Mapping[str, str]) -> int:
@@ -57,6 +67,28 @@ def _object_seconds(environ: Mapping[str, str]) -> int:
     if raw and not (raw.isdecimal() and 0 < int(raw) < 10**9):
         raise SettingsError(f"FARPOOL_OBJECT_SECONDS={raw!r} is not a whole number of seconds")
     return int(raw) if raw else OBJECT_SECONDS
+
+
+def last_server() -> Server:
+    """The server that this process has found last; found now, if it is the first.  Raises as `find_server`."""
+    return _last[0] if _last else find_server(None)
+
+
+def runs_tasks(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether this process is a worker's, or was started by one."""
+    return bool((os.environ if environ is None else environ).get("FARPOOL_CHILD"))
+
+
+def lease_seconds(environ: Mapping[str, str] | None = None) -> float:
+    """How long leases of shared objects last.  Raises SettingsError."""
+    raw = (os.environ if environ is None else environ).get(LEASE_SETTING, "")
+    try:
+        seconds = float(raw or LEASE_SECONDS)
+    except ValueError:
+        seconds = -1.0
+    if not MIN_LEASE_SECONDS <= seconds < MAX_LEASE_SECONDS:
+        raise SettingsError(f"{LEASE_SETTING}={raw!r} is not a number of seconds between 0.1 and a day")
+    return seconds
 
 
 def _answers(address: Address) -> bool:

@@ -91,8 +91,10 @@ def test_an_installed_copy_has_all_its_files(tmp_path):
         "farpool_common",
         "farpool_worker",
     }
-    scripts = {path.name for path in (ROOT / "common/farpool_common/lua").iterdir()}
-    assert {path.name for path in (site / "farpool_common/lua").iterdir()} == scripts
+    ours, theirs = ROOT / "common/farpool_common/lua", site / "farpool_common/lua"
+    assert {path.relative_to(theirs) for path in theirs.rglob("*")} == {
+        path.relative_to(ours) for path in ours.rglob("*")
+    }
     assert (site / "farpool/examples/wave_means.py").exists()
     assert (site / "farpool/embedded/guardian.sh").exists()
     assert all((site / package / "py.typed").exists() for package in ("farpool", "farpool_worker", "farpool_common"))

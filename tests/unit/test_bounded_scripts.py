@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "common/farpool_common/lua"
-SCRIPTS = {path.name: path.read_text() for path in sorted(FOLDER.rglob("*.lua"))}
+SCRIPTS = {str(path.relative_to(FOLDER)): path.read_text() for path in sorted(FOLDER.rglob("*.lua"))}
 
 UNBOUNDED = ("KEYS", "SMEMBERS", "HKEYS", "HVALS", "SUNION", "SINTER", "SDIFF", "SORT", "HGETALL", "XREAD", "XREVRANGE")
 """Commands that return all that a key holds."""

@@ -9,6 +9,7 @@ costs that call only.  Results wait at most a few milliseconds for others to tra
 import os
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,11 @@ from farpool_common.chunk import Chunk
 from farpool_common.codec import Encoded
 from farpool_common.delivery import all_failed, deliver
 from farpool_common.errors import DecodeError
+from farpool_common.home import Home, settle
 from farpool_common.limit import SoftLimit
 from farpool_common.preparing import Prepared, Preparer
 from farpool_common.task import Ranges
-from farpool_common.trust import Trust, enable
+from farpool_common.trust import Trust, class_of, enable, resolve
 from farpool_worker import warm
 from farpool_worker.channel import Channel, Message, framed
 from farpool_worker.child_objects import ChildObjects
@@ -75,12 +77,19 @@ def main(connection: Connection) -> None:
             case _:
                 raise RuntimeError("the daemon and its child are of different versions")
         enable(trust)
+        _settle(options, trust)
         for name in options.preload:
             preload(name)
         channel.write([framed(["ready"])])
         Child(channel, start.segments[0].view.cast("q"), trust, Manners(seconds, most_bytes, options, folder)).serve()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         os._exit(1)  # the daemon is gone; nobody waits for what exit handlers would do
+
+
+def _settle(options: JobOptions, trust: Trust) -> None:
+    """Let handles of shared objects that reach this process find the server, and names in values their meaning."""
+    if options.home is not None:
+        settle(Home(*options.home, classes=partial(class_of, trust=trust), function=partial(resolve, trust=trust)))
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ DURABILITY = click.Choice([str(each) for each in Durability])
 @click.option("--dequeue-strategy", "strategy", type=click.Choice(STRATEGIES), default="default", help="RQ's.")
 @click.option("--max-jobs", type=click.IntRange(1), help="Exit after so many RQ jobs.")
 @click.option("--no-rq-jobs", is_flag=True, help="Refuse jobs that RQ's own code must run: callbacks and the like.")
+@click.option("--no-shared-state", is_flag=True, help="Tasks get no Queue, Lock, ... and no address.")
 @click.option("--exception-handler", "handlers", multiple=True, metavar="NAME", help="RQ's: module.function.")
 @click.option("-j", "--job-class", default="", help="RQ's: a class of jobs.")
 @click.option("--queue-class", default="", help="RQ's: a class of queues.")
@@ -116,6 +117,7 @@ def _settings(queues: tuple[str, ...], options: dict[str, Any]) -> WorkerSetting
             accept=formats(options["accept"]),
             rq=None if options["no_rq_jobs"] else rq,
             preload=options["preload"],
+            home=None if options["no_shared_state"] else (address.url, prefix),
         ),
         border=border_of(rq),
         durability=Durability(options["durability"]),

@@ -1,6 +1,6 @@
 """What children need to know about jobs of RQ producers: plain values that travel to them at their start."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any
 
@@ -35,23 +35,25 @@ class JobOptions:
     """Formats that are read; `rq=None`: RQ's own code does not run here.
 
     `preload` are modules to import, or functions `module:function` to call, before the first task.
+    `home` is the server's URL and key prefix, where handles of shared objects connect; None: they cannot.
     """
 
     accept: tuple[Format, ...] = ("msgpack",)
     rq: RqOptions | None = None
     preload: tuple[str, ...] = ()
+    home: tuple[str, str] | None = field(default=None, repr=False)
 
     def fields(self) -> list[Any]:
         """What travels."""
-        return [list(self.accept), self.rq and asdict(self.rq), list(self.preload)]
+        return [list(self.accept), self.rq and asdict(self.rq), list(self.preload), self.home and list(self.home)]
 
     @classmethod
     def from_fields(cls, fields: list[Any]) -> "JobOptions":
         """Read it again."""
-        accept, rq, preload = fields
+        accept, rq, preload, home = fields
         fields_of_rq: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in (rq or {}).items()}
         options = RqOptions(**fields_of_rq) if rq else None
-        return cls(accept=tuple(accept), rq=options, preload=tuple(preload))
+        return cls(accept=tuple(accept), rq=options, preload=tuple(preload), home=home and (home[0], home[1]))
 
 
 RECOGNISED = (

@@ -11,7 +11,7 @@ from farpool_worker.memory import warm_settings
 from farpool_worker.settings import WorkerSettings
 
 SECRETS = ("FARPOOL_URL", "RQ_REDIS_URL", "REDIS_URL", "FARPOOL_PASSWORD_FILE")
-"""Not for children: task code holds no credentials of the queue (decision 4)."""
+"""Not in the environment of children, where programs that tasks start would inherit it (docs/shared-state.md)."""
 
 
 @dataclass(frozen=True)

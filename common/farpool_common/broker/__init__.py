@@ -12,6 +12,7 @@ from farpool_common.broker.producer import ProducerBroker
 from farpool_common.broker.registration import deregister, is_taken, note_shutdown, register
 from farpool_common.broker.replies import Question, Reply
 from farpool_common.broker.server import check_server
+from farpool_common.broker.shared import SharedBroker, Step
 from farpool_common.broker.stock import StockEnd
 from farpool_common.broker.values import Beat, Claimed, Delivery, Finish, JobEnd, Recovered, Written
 from farpool_common.broker.worker import WorkerBroker
@@ -37,6 +38,8 @@ __all__ = [
     "Question",
     "Recovered",
     "Reply",
+    "SharedBroker",
+    "Step",
     "StockEnd",
     "StoredObjects",
     "Task",

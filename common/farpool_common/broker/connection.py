@@ -143,9 +143,10 @@ class Scripts:
 
 
 def script_text(name: str) -> str:
-    """A script as the server gets it: the helpers that all share stand behind its first line."""
-    folder = resources.files("farpool_common") / "lua"
-    first, _, rest = (folder / f"{name}.lua").read_text().partition("\n")
+    """A script as the server gets it: the helpers that all of its folder share stand behind its first line."""
+    within, _, last = name.rpartition("/")
+    folder = resources.files("farpool_common") / "lua" / within
+    first, _, rest = (folder / f"{last}.lua").read_text().partition("\n")
     return f"{first}\n{(folder / 'shared' / 'helpers.lua').read_text()}{rest}"
 
 

@@ -49,6 +49,7 @@ class Code(IntEnum):
     DTYPE = 29
     REF = 30
     REPEATED = 31
+    HANDLE = 32
 
 
 class Writing:

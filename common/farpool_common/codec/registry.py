@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from farpool_common.codec import classes, containers, numeric, references, scalars, times
+from farpool_common.codec import classes, containers, handles, numeric, references, scalars, times
 from farpool_common.codec.advice import refusal
 from farpool_common.codec.kinds import Kind
 
@@ -20,6 +20,7 @@ BY_CODE: Mapping[int, Kind] = {
         numeric.ARRAY,
         numeric.SCALAR,
         numeric.DTYPE,
+        handles.HANDLE,
     )
 }
 
@@ -31,7 +32,7 @@ def kind_of(value: Any) -> Kind:
         return found
     if isinstance(value, type):
         return classes.TYPE
-    kind = classes.kind_of(type(value))
+    kind = classes.kind_of(type(value)) or handles.kind_of(value)
     if kind is None:
         raise refusal(value)
     return kind

@@ -32,6 +32,16 @@ def embedded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return started
 
 
+@pytest.mark.parametrize("raw", ["x", "0", "-1", "nan", "inf", "100000"])
+def test_a_lease_that_is_no_time_is_refused(raw):
+    with pytest.raises(SettingsError, match="FARPOOL_SHARED_SECONDS"):
+        connect.lease_seconds({"FARPOOL_SHARED_SECONDS": raw})
+
+
+def test_a_lease_is_what_the_environment_says_or_fifteen_seconds():
+    assert [connect.lease_seconds(e) for e in ({}, {"FARPOOL_SHARED_SECONDS": "0.5"})] == [15.0, 0.5]
+
+
 def test_the_argument_wins_over_the_environment() -> None:
     server = connect.find_server("redis://one:1/0", {"FARPOOL_URL": "redis://two:2/0"})
     assert (server.url, server.place, server.prefix) == ("redis://one:1/0", "redis://one:1/0", "rq")

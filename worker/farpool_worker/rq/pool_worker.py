@@ -77,7 +77,12 @@ class PoolWorker(Worker):
             drain_seconds=seconds(environ, "FARPOOL_DRAIN_SECONDS", 30.0),
             max_result_bytes=max_result_bytes(environ),
             object_bytes=object_bytes(environ),
-            jobs=JobOptions(accept=FORMATS, rq=rq, preload=_preloaded(environ.get("FARPOOL_PRELOAD", ""))),
+            jobs=JobOptions(
+                accept=FORMATS,
+                rq=rq,
+                preload=_preloaded(environ.get("FARPOOL_PRELOAD", "")),
+                home=(rq.url, rq.prefix),
+            ),
             border=border_of(rq),
             times=lease_times(environ),
             **given,
