@@ -16,7 +16,7 @@ BASELINE = "ProcessPoolExecutor(2)"
 
 def main(rounds: int = 5, peers: Sequence[str] = ()) -> None:
     """p50 and p99 of each contender, in each round."""
-    with executor() as ours, ProcessPoolExecutor(2) as pool:
+    with executor(daemons=1, slots=2) as ours, ProcessPoolExecutor(2) as pool:
         contenders = {BASELINE: lambda: round_trips(pool), "farpool": lambda: round_trips(ours, url_of(ours))}
         for contender in (pool, ours):
             round_trips(contender, amount=WARMING)
