@@ -341,7 +341,8 @@ def test_replies_are_removed_when_they_have_been_read(producer, workers, client)
         workers[0].finish([Finish(claimed, b"x")])
     replies = producer.read_replies(Question(REPLY, "0"), 10)
     assert len(replies) == 2
-    assert producer.read_replies(Question(REPLY, replies[-1].entry_id), 10) == []
+    last = replies[-1].entry_id
+    assert producer.read_replies(Question(REPLY, last, read=last), 10) == []
     assert client.xlen(REPLY) == 0
 
 
