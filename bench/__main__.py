@@ -10,6 +10,9 @@ WORKLOADS = {
     "w4": "bench.w4_numpy",
     "w5": "bench.w5_arrays",
     "w6": "bench.w6_backlog",
+    "w7": "bench.w7_idle",
+    "w9": "bench.w9_hosts",
+    "hosts": "bench.thousand_hosts",
     "rq": "bench.rq_jobs",
 }
 

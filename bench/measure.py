@@ -21,10 +21,11 @@ ROLES = (
     ("valkey-server", "server"),
     ("redis-server", "server"),
     ("multiprocessing", "child"),
+    ("farpool-slot", "child"),
     ("farpool_worker", "daemon"),
     ("python", "child"),
 )
-"""Words in a command line that tell what a process is; the first that fits counts."""
+"""Words in a name or a command line that tell what a process is; the first that fits counts."""
 
 
 @dataclass
@@ -63,7 +64,7 @@ def _cpu(process: psutil.Process) -> float:
 
 
 def _role(process: psutil.Process) -> str:
-    words = " ".join(process.cmdline())
+    words = " ".join([process.name(), *process.cmdline()])
     return next((role for word, role in ROLES if word in words), "other")
 
 

@@ -388,5 +388,6 @@ def _pool_options(settings: WorkerSettings) -> PoolOptions:
         max_calls_per_child=settings.max_tasks_per_child,
         max_result_bytes=settings.max_result_bytes,
         start_method=settings.start_method,
+        shares_memory=settings.shares_memory,
         jobs=settings.jobs,
     )

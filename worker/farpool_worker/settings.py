@@ -40,6 +40,7 @@ class WorkerSettings:
     connect_seconds: float = 30.0
     max_result_bytes: int = MAX_BYTES
     start_method: str = "forkserver"
+    shares_memory: bool = False
     jobs: JobOptions = field(default_factory=JobOptions)
     border: Border = field(default_factory=Border)
     durability: Durability = Durability.MEMORY
