@@ -10,10 +10,11 @@ ROLES = (
     ("redis-server", "server"),
     ("bench.peers.adapter", "client"),
     ("multiprocessing", "child"),
+    ("farpool-slot", "child"),
     ("farpool_worker", "daemon"),
     ("python", "child"),
 )
-"""Words in a command line that tell what a process is; the first that fits counts."""
+"""Words in a name or a command line that tell what a process is; the first that fits counts."""
 
 
 def cpu_seconds(roots: Collection[int] | None = None) -> defaultdict[str, float]:
@@ -39,5 +40,5 @@ def _seconds(process: psutil.Process) -> float:
 
 
 def _role(process: psutil.Process) -> str:
-    words = " ".join(process.cmdline())
+    words = " ".join([process.name(), *process.cmdline()])
     return next((role for word, role in ROLES if word in words), "other")

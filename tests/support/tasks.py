@@ -4,8 +4,10 @@ Those that tell what they did append one line to a file, by O_APPEND, so that wh
 counted without asking Redis or the worker.
 """
 
+import logging
 import os
 import signal
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -244,3 +246,22 @@ def length(values: dict[str, int]) -> int:
 
 def takes_pair(pair: tuple[np.ndarray, int], factor: int) -> tuple[bool, float]:
     return takes_two(*pair)
+
+
+def surroundings() -> dict[str, object]:
+    """What a program finds that looks around."""
+    files = [
+        os.readlink(f"/proc/self/fd/{fd}")
+        for fd in os.listdir("/proc/self/fd")
+        if os.path.exists(f"/proc/self/fd/{fd}")
+    ]
+    loggers = [logging.root, *logging.Logger.manager.loggerDict.values()]
+    return {
+        "files": files,
+        "arguments": sys.orig_argv,
+        "handlers": [str(handler) for logger in loggers for handler in getattr(logger, "handlers", ())],
+        "level": logging.getLogger("farpool.worker").getEffectiveLevel(),
+        "usr1": str(signal.getsignal(signal.SIGUSR1)),
+        "threads": len(os.listdir("/proc/self/task")),
+        "warm": [os.environ["MALLOC_TRIM_THRESHOLD_"], os.environ["OMP_NUM_THREADS"]],
+    }

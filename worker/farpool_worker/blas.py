@@ -23,6 +23,11 @@ class ThreadLimits:
     to_set: Mapping[str, str]
     kept: Mapping[str, str]
 
+    @property
+    def are_single(self) -> bool:
+        """Whether no library of a slot starts threads."""
+        return all(value == "1" for value in self.kept.values())
+
     def __str__(self) -> str:
         """For the log line that names the slots."""
         if not self.kept:

@@ -13,6 +13,7 @@ from farpool_common.border import RQ_RESULT_SECONDS
 from farpool_common.broker import Durability
 from farpool_common.errors import FarpoolError
 from farpool_common.exit_codes import exit_code
+from farpool_worker.blas import thread_limits
 from farpool_worker.job_options import JobOptions, RqOptions, border_of, formats, own_serializer
 from farpool_worker.log import start_logging
 from farpool_worker.serve import serve
@@ -126,6 +127,7 @@ def _settings(queues: tuple[str, ...], options: dict[str, Any]) -> WorkerSetting
         strategy=options["strategy"],
         times=lease_times(os.environ),
         folder=shared_folder(os.environ),
+        shares_memory=thread_limits(os.environ).are_single,
     )
 
 

@@ -20,6 +20,7 @@ from farpool_worker import child
 from farpool_worker.deadline import VARIABLE as DEADLINE_VARIABLE
 from farpool_worker.deadline import Deadline
 from farpool_worker.isolation import FOLDER_VARIABLE
+from farpool_worker.prefork import fork_template
 
 START_METHODS = ("forkserver", "spawn")
 
@@ -38,12 +39,16 @@ class Launcher:
     _owns_tracker = False
     _folder: str | None = None
 
-    def __init__(self, method: str, preload: Sequence[str] = (), deadline: Deadline | None = None) -> None:
+    def __init__(
+        self, method: str, preload: Sequence[str] = (), deadline: Deadline | None = None, *, shares: bool = False
+    ) -> None:
         """`preload`: modules that the template imports besides, so that children start with them.
-        `deadline`: when it has passed, the template kills them."""
+        `deadline`: when it has passed, the template kills them.  `shares`: the template may have this process's
+        memory, for nothing is in it that tasks must not see."""
         # Never "fork": the daemon has threads, and a child must not inherit its sockets.
         if method not in START_METHODS:
             raise SettingsError(f"start method {method!r}: it is one of {', '.join(START_METHODS)}")
+        self._shares = shares
         self.method, self._preload = method, ["farpool_worker.template", *preload]
         self._context: Any = multiprocessing.get_context(method)
         if Launcher._open == 0:
@@ -61,6 +66,8 @@ class Launcher:
         try:
             if self.method == "forkserver":
                 self._context.set_forkserver_preload(self._preload)
+                if self._shares:
+                    fork_template(self._preload)
             with _hidden_main():
                 process.start()
         except BaseException:

@@ -8,7 +8,10 @@ from contextlib import suppress
 from multiprocessing import forkserver
 from typing import Any
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
+
+CHILD_NAME = "farpool-slot"
+"""What `ps` and `top` call a child.  A child that was forked has the daemon's command line."""
 
 FOLDER_VARIABLE = "FARPOOL_SOCKET_FOLDER"
 """In the environment of the template: the folder of multiprocessing's sockets."""
@@ -19,6 +22,7 @@ _masks: list[set[int]] = []  # of forks that are under way; forks nest only wher
 
 def isolate() -> None:
     """For a child: its own process group, deaf to polite signals, killed when its parent dies."""
+    _set_name(CHILD_NAME)
     _let_go_of_template()
     _ignore_polite_signals()
     die_with_parent(signal.SIGKILL)
@@ -36,6 +40,10 @@ def _let_go_of_template() -> None:
     if server._forkserver_alive_fd is not None:
         os.close(server._forkserver_alive_fd)
         server._forkserver_alive_fd = None
+
+
+def _set_name(name: str) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def die_with_parent(signum: int) -> None:

@@ -50,6 +50,7 @@ class PoolOptions:
     long_seconds: float = LONG_SECONDS
     max_result_bytes: int = 2 * 1024**3
     start_method: str = "forkserver"  # or "spawn"
+    shares_memory: bool = False  # with the template
     jobs: JobOptions = field(default_factory=JobOptions)
     folder: str = ""  # that the pool shares with its producers
 
@@ -82,7 +83,7 @@ class Pool:
     def start(self) -> None:
         """Start the template process and a child for each slot.  Those which fail are tried again by `tick`."""
         rq = ["farpool_worker.rq.errands"] if self._options.jobs.rq else []
-        self._launcher = Launcher(self._options.start_method, rq, self._deadline)
+        self._launcher = Launcher(self._options.start_method, rq, self._deadline, shares=self._options.shares_memory)
         # Else an end of the program without `close` would wait for children that wait for us.
         atexit.register(self.close, kill=True)
         self._fill(time.monotonic())

@@ -15,4 +15,5 @@ def pool_options(settings: WorkerSettings) -> PoolOptions:
         start_method=settings.start_method,
         jobs=settings.jobs,
         folder=settings.folder,
+        shares_memory=settings.shares_memory,
     )

@@ -44,6 +44,7 @@ class WorkerSettings:
     max_result_bytes: int = MAX_BYTES
     object_bytes: int = MAX_BYTES
     start_method: str = "forkserver"
+    shares_memory: bool = False
     jobs: JobOptions = field(default_factory=JobOptions)
     border: Border = field(default_factory=Border)
     durability: Durability = Durability.MEMORY

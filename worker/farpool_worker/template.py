@@ -1,6 +1,7 @@
 """The process which children are forked from.  Imported there and nowhere else: importing it acts.
 
-multiprocessing's forkserver preloads this module, so that a child starts with everything imported.  NumPy is
+multiprocessing's forkserver preloads this module, so that a child starts with everything imported; where the
+daemon forked it (`prefork.py`), most of that was there already.  NumPy is
 among it; its BLAS must have been limited to one thread by the environment, because threads do not
 survive a fork.
 """
@@ -18,6 +19,7 @@ import numpy as np  # noqa: F401  imported for the children
 from farpool_worker import child  # noqa: F401
 from farpool_worker.deadline import HANDOVER_SECONDS, VARIABLE, Deadline
 from farpool_worker.isolation import FOLDER_VARIABLE, die_with_parent
+from farpool_worker.memory import keep_warm
 
 _OURSELVES, _OWNER = os.getpid(), os.getppid()
 _FOLDER = os.environ.pop(FOLDER_VARIABLE, None)
@@ -77,6 +79,7 @@ def _children() -> list[int]:
         return []
 
 
+keep_warm(os.environ)
 # A stop of the service sends SIGTERM to all processes: children run on until the daemon ends them.
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 signal.signal(signal.SIGHUP, signal.SIG_IGN)

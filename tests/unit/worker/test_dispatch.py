@@ -54,7 +54,9 @@ def test_a_call_that_lost_its_process_runs_alone():
     assert names(batches(ready, 1, runtimes(quick=1e-5))) == [["a"]]
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(None, 0), (1.0, 0), (0.005, 4), (0.000001, 128)])
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(None, 0), (1.0, 0), (0.031, 0), (0.02, 2), (0.005, 4), (0.000001, 128)]
+)
 def test_only_short_tasks_are_claimed_ahead(seconds, expected):
     assert ahead(seconds, slots=2) == expected
 
