@@ -1,23 +1,29 @@
 """The pool that benchmarks run on: a real server and worker daemons on this machine."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from unittest import mock
 from weakref import WeakKeyDictionary
 
 from bench.conditions import CONDITIONS
 from farpool import Executor
 from farpool.embedded import LocalPool
+from farpool_common.shared import SharedFolder
 
 ROOT = Path(__file__).parent.parent
 _URLS = WeakKeyDictionary[Executor, str]()
 
 
 @contextmanager
-def executor(daemons: int = 2, slots: int = 1) -> Iterator[Executor]:
-    """An executor on so many daemons with so many slots each, warm."""
+def executor(daemons: int = 2, slots: int = 1, *, shares_memory: bool = True) -> Iterator[Executor]:
+    """An executor on so many daemons with so many slots each.
+
+    Without `shares_memory` large arrays pass through the server, as between hosts.
+    """
     plan = [(f"host{number}", slots) for number in range(daemons)]
-    with LocalPool(plan, paths=[ROOT]) as pool:
+    no_folder = nullcontext() if shares_memory else mock.patch.object(SharedFolder, "created", return_value=None)
+    with no_folder, LocalPool(plan, paths=[ROOT]) as pool:
         CONDITIONS.prepare(pool.url)
         with Executor(pool.url) as found:
             _URLS[found] = pool.url

@@ -20,7 +20,7 @@ BASELINE = "ProcessPoolExecutor(2)"
 
 def main(rounds: int = 5, peers: Sequence[str] = ()) -> None:
     """Both sizes, then the steady run."""
-    with executor() as ours, ProcessPoolExecutor(2) as pool:
+    with executor(1, 2, shares_memory=False) as ours, ProcessPoolExecutor(2) as pool:
         url = url_of(ours)
         for name, (length, times) in SIZES.items():
             array = np.random.default_rng(0).random(length)

@@ -21,6 +21,8 @@ from rich.table import Table
 from rq import Queue
 
 from bench.hosts import ROOT
+from bench.measure import Run
+from bench.records import keep
 from bench.tasks import square, wave_mean
 from farpool.embedded import Server
 
@@ -61,6 +63,13 @@ class Idle:
     after_jobs: Memory | None
     after_numpy: Memory | None
 
+    def figures(self) -> dict[str, float]:
+        """What is kept of it."""
+        found = {"PSS MB": self.at_start.total, "idle CPU %": self.cpu_percent}
+        if self.after_numpy is not None:
+            found["PSS MB after NumPy jobs"] = self.after_numpy.total
+        return found
+
 
 def main(rounds: int = 3) -> None:
     """Every contender in turn."""
@@ -69,6 +78,8 @@ def main(rounds: int = 3) -> None:
         for name, words in CONTENDERS.items():
             found[name].append(_watched(words, APART if name.endswith("apart") else {}))
     _report(found)
+    runs = {name: [Run(figures=idle.figures()) for idle in idles] for name, idles in found.items()}
+    keep("W7 an idle host", runs, amount=1, unit="host", baseline=RQ_POOL)
 
 
 def _watched(words: Sequence[str], environ: dict[str, str]) -> Idle:

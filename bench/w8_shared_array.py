@@ -11,7 +11,7 @@ import joblib
 import numpy as np
 import redis
 
-from bench.hosts import executor
+from bench.hosts import executor, url_of
 from bench.measure import Run, alternated, measured, report
 from bench.tasks import stripe_sum
 
@@ -22,7 +22,7 @@ def main(rounds: int = 5) -> None:
     """farpool with chunksize "auto" and call by call, joblib with loky's processes and its memory maps."""
     arrays = _arrays()
     with executor() as ours, joblib.Parallel(n_jobs=2) as loky:
-        client = redis.Redis.from_url(ours._session.server.url)
+        client = redis.Redis.from_url(url_of(ours))
         contenders = {
             "joblib, loky": lambda: by_joblib(loky, next(arrays)),
             "farpool, auto": lambda: by_farpool(ours, next(arrays), "auto"),

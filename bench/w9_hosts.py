@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.hosts import executor
-from bench.measure import measured
+from bench.measure import Run, measured
+from bench.records import keep
 from farpool import Executor, as_completed
 
 HOSTS = (1, 2, 4, 8)
@@ -36,6 +37,11 @@ def main(rounds: int = 5) -> None:
                 list(found.map(nap, range(4 * hosts), chunksize=1))
                 runs[hosts].append(_run(found, hosts))
     _report(runs)
+    kept = {
+        f"{hosts} hosts": [Run(figures={"% of ideal": each["ideal"], "tasks/s": each["tasks"]}) for each in found]
+        for hosts, found in runs.items()
+    }
+    keep("W9 hosts", kept, amount=TASKS_PER_HOST, unit="task", baseline="1 hosts")
 
 
 def _run(found: Executor, hosts: int) -> dict[str, float]:
