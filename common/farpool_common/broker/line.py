@@ -43,9 +43,9 @@ class Line:
 
     def send(self, commands: Sequence[Command]) -> None:
         """Send commands; `answers` reads what they lead to.  Raises an outage."""
+        data = b"".join(map(packed, commands))
         with translated(self._place), _ClosingOnError(self):
-            connection = self._open()
-            connection.send_packed_command([b"".join(map(packed, commands))])
+            self._open().send_packed_command([data])
             self._waiting += len(commands)
 
     def answers(self, count: int | None = None, *, meanwhile: Callable[[], None] | None = None) -> list[Any]:
@@ -118,14 +118,19 @@ class _ClosingOnError:
     """A connection that saw an error may hold half an answer: it is never used again."""
 
     def __init__(self, line: Line) -> None:
-        self._line = line
+        self._line, self._connection = line, line._connection
 
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._line.close()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if kind is None:
+            return
+        was_closed = self._line._connection is not self._connection or self._connection is None
+        self._line.close()
+        if was_closed and isinstance(error, (TypeError, AttributeError, ValueError)):
+            # `close` took the socket away in another thread; redis-py stumbles over that in its own ways.
+            raise ConnectionError("the connection was closed here") from error
 
 
 def packed(command: Command) -> bytes:

@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 from farpool_common.broker.connection import text
 from farpool_common.broker.line import Command, Line
 from farpool_common.broker.outages import translated
-from farpool_common.errors import DecodeError, ServerUnreachableError
+from farpool_common.errors import DecodeError
 from farpool_common.keys import Keys
 from farpool_common.payload import Part, unpack_parts
 
@@ -51,17 +51,10 @@ class Replies:
     def __init__(self, client: redis.Redis, keys: Keys, place: str) -> None:
         self._keys, self._place = keys, place
         self._line = Line(client, place)
-        self._is_closed = False
 
     def read(self, question: Question, block_ms: int) -> list[Reply]:
         """Entries, waiting up to `block_ms` for the first.  Raises the broker's errors."""
-        try:
-            answer = self._answer(question, block_ms)
-        except (TypeError, AttributeError, ValueError) as error:
-            # `close` took the socket away under a read; redis-py stumbles over that in its own ways.
-            if self._is_closed:
-                raise ServerUnreachableError(f"the connection to {self._place} was closed here") from error
-            raise
+        answer = self._answer(question, block_ms)
         return [self._reply(text(entry), fields) for _, entries in answer or () for entry, fields in entries]
 
     def _answer(self, question: Question, block_ms: int) -> Any:
@@ -134,7 +127,6 @@ class Replies:
 
     def close(self) -> None:
         """Drop the connection; a read that waits in another thread ends with ServerUnreachableError."""
-        self._is_closed = True
         self._line.close()
 
 
