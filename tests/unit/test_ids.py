@@ -1,7 +1,7 @@
 """Ids of tasks and leases: nobody else has them, whoever asks, in whichever process."""
 
+import os
 import re
-from multiprocessing import get_context
 
 from farpool_common.ids import new_id
 
@@ -18,6 +18,14 @@ def test_ids_are_32_hexadecimal_digits_and_differ() -> None:
 
 def test_a_forked_process_makes_others_than_its_parent() -> None:
     new_id()  # some are ready, and the child inherits them
-    with get_context("fork").Pool(1) as pool:
-        theirs = pool.apply(_ids, (1000,))
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(writer, " ".join(_ids(1000)).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        theirs = pipe.read().split()
+    os.waitpid(pid, 0)
+    assert len(theirs) == 1000
     assert not set(theirs) & set(_ids(1000))

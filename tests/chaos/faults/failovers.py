@@ -105,7 +105,7 @@ def replication_cut_first(world: GuardedNetworkWorld) -> None:
     old, (first, second) = world.server.primary, world.server_hosts
     world.harm()
     first.cut_from(second)
-    world.submit(15, jobs=0)
+    world.submit(45, jobs=0)  # more than can end before the cut
     time.sleep(0.5)
     first.cut(Way.BOTH)
     wait_for(lambda: world.server.primary is not old)

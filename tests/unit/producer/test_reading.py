@@ -93,9 +93,11 @@ def test_what_another_thread_waits_for_is_read_by_whoever_reads(executor: FakeEx
 @pytest.fixture
 def interrupt() -> Iterator[threading.Timer]:
     """Ctrl-C in a moment."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # others have one of their own
     timer = threading.Timer(0.1, lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT))
     yield timer
     timer.join(DEADLINE)
+    signal.signal(signal.SIGINT, before)
 
 
 def test_an_interrupted_wait_costs_no_result(executor: FakeExecutor, interrupt: threading.Timer) -> None:
