@@ -163,8 +163,16 @@ def _worked(client: redis.Redis, url: str, players: Players, table: Table) -> No
         _add(table, f"tasks, {at_once} at once: players' CPU", f"{1e6 * work.players_cpu / work.done:.0f} µs per task")
         if at_once == AT_ONCE[0]:  # later, records of tasks that were finished before expire meanwhile
             _add(table, "memory per queued task", f"{(filled - before) / TASKS:,.0f} bytes")
-            _add(table, "memory per finished task, outcome unread", f"{(left - before) / TASKS:,.0f} bytes")
-            _add(table, "memory per finished task, outcome read", f"{(rest - before) / TASKS:,.0f} bytes")
+            _add(
+                table,
+                "memory per finished task whose producer is away, with its outcome",
+                f"{(left - before) / TASKS:,.0f} bytes",
+            )
+            _add(
+                table,
+                "its record alone, until the producer asks again (120 s at most)",
+                f"{(rest - before) / TASKS:,.0f} bytes",
+            )
 
 
 def _stored(client: redis.Redis, url: str, table: Table) -> None:
