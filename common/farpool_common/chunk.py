@@ -23,6 +23,10 @@ MAX_CALLS = 100_000
 """Calls in one chunk; a bound for what one hostile record can make a worker loop over (guess)."""
 
 
+BY_VALUE = "<a function by value>"
+"""What stands for the name of a function whose signature nobody has looked at yet."""
+
+
 @dataclass(frozen=True)
 class Initializer:
     """A function that each worker process runs once before it runs calls of one executor."""
@@ -30,6 +34,7 @@ class Initializer:
     owner: str
     function: str
     args: Sequence[Any] = ()
+    code: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class Chunk:
     (one sequence per argument, all equally long; a range or an array may be one).  `kwargs` maps a call's
     index to its keywords.  `limit` is the time limit of each call in seconds.  `together`: nobody awaits
     single results, so those of quick calls need not travel before the last one is there.
+
+    `code` is the signed function where it travels by value (`by_value.py`); it takes the place of the name.
     """
 
     function: str
@@ -49,6 +56,7 @@ class Chunk:
     limit: float | None = None
     initializer: Initializer | None = None
     together: bool = False
+    code: bytes = field(default=b"", repr=False)
 
     def __len__(self) -> int:
         if self.rows is not None:
@@ -84,12 +92,12 @@ def encode_chunk(chunk: Chunk) -> Encoded:
         encode(
             [
                 VERSION,
-                chunk.function,
+                chunk.code or chunk.function,
                 chunk.rows,
                 None if chunk.columns is None else [packed_column(column) for column in chunk.columns],
                 [[index, kwargs] for index, kwargs in chunk.kwargs.items()],
                 chunk.limit,
-                [start.owner, start.function, start.args] if start else None,
+                [start.owner, start.code or start.function, start.args] if start else None,
                 chunk.together,
             ],
             takes_refs=True,
@@ -106,15 +114,16 @@ def decode_chunk(
 ) -> Chunk:
     """The chunk that `encode_chunk` wrote.  Raises DecodeError when it is none."""
     match decode(*_whole(envelope, buffers), classes=classes, objects=objects):
-        case [1, str(function), rows, columns, list(kwargs), limit, start, bool(together)]:
+        case [1, (str() | bytes()) as function, rows, columns, list(kwargs), limit, start, bool(together)]:
             chunk = Chunk(
-                function,
+                _name(function),
                 _sequences(rows),
                 _columns(columns),
                 _keywords(kwargs),
                 _seconds(limit),
                 _initializer(start),
                 together,
+                _code(function),
             )
         case _:
             raise DecodeError(f"not a chunk of version {VERSION}: is this worker older than the producer?")
@@ -158,6 +167,14 @@ def _keywords(pairs: list[Any]) -> dict[int, Mapping[str, Any]]:
     return found
 
 
+def _name(function: str | bytes) -> str:
+    return function if isinstance(function, str) else BY_VALUE
+
+
+def _code(function: str | bytes) -> bytes:
+    return function if isinstance(function, bytes) else b""
+
+
 def _seconds(value: Any) -> float | None:
     if value is None or (isinstance(value, (int, float)) and value > 0):
         return value
@@ -168,8 +185,8 @@ def _initializer(value: Any) -> Initializer | None:
     match value:
         case None:
             return None
-        case [str(owner), str(function), (list() | tuple()) as args]:
-            return Initializer(owner, function, args)
+        case [str(owner), (str() | bytes()) as function, (list() | tuple()) as args]:
+            return Initializer(owner, _name(function), args, _code(function))
         case _:
             raise DecodeError("the initializer of a chunk is none")
 

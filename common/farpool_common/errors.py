@@ -70,6 +70,21 @@ class FunctionNotAllowedError(FarpoolError, PermissionError):
     """The worker was not started with permission to run this function."""
 
 
+class CodeNotTrustedError(FarpoolError, PermissionError):
+    """A function came by value, and the worker has no key or the signature is not right.  Nothing was unpickled."""
+
+
+class PythonVersionError(FarpoolError):
+    """A function came by value from another version of Python, whose code does not run here."""
+
+    def __init__(self, function: str, theirs: str, ours: str) -> None:
+        super().__init__(
+            f"{function} travels by value from Python {theirs}, and this worker runs Python {ours}: use the same "
+            "version on both sides, or move the function to a module that workers import."
+        )
+        self.function, self.theirs, self.ours = function, theirs, ours
+
+
 class FormatNotAcceptedError(FarpoolError, PermissionError):
     """The worker was not started with permission to read this format."""
 

@@ -116,5 +116,6 @@ def _home_of(function: Any) -> tuple[str | None, str | None]:
 def _not_importable(function: str, why: str) -> FunctionNotImportableError:
     return FunctionNotImportableError(
         f"workers import functions by name, and {function} has none: {why}. Move it to the top level of a "
-        f"module (or of the script that you run). Nothing was sent."
+        f"module (or of the script that you run), or share a key (`farpool key --new`) so that its code can "
+        f"travel signed. Nothing was sent."
     )

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from farpool_common.by_value import CALLS, INITIALIZER, Loader
 from farpool_common.chunk import Chunk, Initializer, decode_chunk
 from farpool_common.errors import FunctionNotFoundError
+from farpool_common.signing import SigningKey
 from farpool_common.trust import Trust, class_of, is_allowed, not_allowed, resolve
 
 
@@ -22,16 +24,24 @@ class Prepared:
 class Preparer:
     """Gets chunks ready, and remembers what this process has been initialized for."""
 
-    def __init__(self, trust: Trust, objects: Callable[[str], Any] | None = None) -> None:
-        """`objects` gives the values of stored objects by their ids."""
+    def __init__(
+        self, trust: Trust, objects: Callable[[str], Any] | None = None, key: SigningKey | None = None
+    ) -> None:
+        """`objects` gives the values of stored objects by their ids; `key` opens functions by value."""
+        self._loader = Loader(key)
         self._trust, self._objects = trust, objects
         self.classes = partial(class_of, trust=trust)
         self._owners: set[str] = set()
 
     def prepare(self, envelope: bytes, buffers: Sequence[memoryview]) -> Prepared:
-        """Raises DecodeError, FunctionNotAllowedError, FunctionNotFoundError, or what the initializer raised."""
+        """Raises DecodeError, FunctionNotAllowedError, FunctionNotFoundError, CodeNotTrustedError,
+        PythonVersionError, or what the initializer raised."""
         chunk = decode_chunk(envelope, buffers, classes=self.classes, objects=self._objects)
-        function = self.function(chunk.function)
+        if chunk.code:
+            name, function = self._loader.load(CALLS, chunk.code)
+            chunk = replace(chunk, function=name)
+        else:
+            function = self.function(chunk.function)
         if chunk.initializer is not None and chunk.initializer.owner not in self._owners:
             self._initialize(chunk.initializer)
         return Prepared(chunk, function)
@@ -52,5 +62,9 @@ class Preparer:
                 self.function(name)
 
     def _initialize(self, initializer: Initializer) -> None:
-        self.function(initializer.function)(*initializer.args)
+        if initializer.code:
+            _, function = self._loader.load(INITIALIZER, initializer.code)
+        else:
+            function = self.function(initializer.function)
+        function(*initializer.args)
         self._owners.add(initializer.owner)  # one that failed is tried again with the next chunk

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from farpool_common.codec import Ref, Serializer
     from farpool_common.errors import (
         ArgumentError,
+        CodeNotTrustedError,
         DecodeError,
         EncodeError,
         FarpoolError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         MalformedTaskError,
         MemoryNotSharedError,
         ObjectExpiredError,
+        PythonVersionError,
         QueueFullError,
         RemoteError,
         RemoteTraceback,
@@ -62,6 +64,7 @@ __all__ = [
     "Array",
     "Barrier",
     "BoundedSemaphore",
+    "CodeNotTrustedError",
     "Condition",
     "DecodeError",
     "EncodeError",
@@ -80,6 +83,7 @@ __all__ = [
     "MemoryNotSharedError",
     "ObjectExpiredError",
     "Pipe",
+    "PythonVersionError",
     "Queue",
     "QueueFullError",
     "RLock",

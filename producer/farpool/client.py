@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from farpool.future import Future
 from farpool.inbox import Inbox
@@ -26,9 +26,12 @@ from farpool.shipment import Route
 from farpool.shipments import Shipments
 from farpool.watch import Watch
 from farpool_common.broker import ProducerBroker
+from farpool_common.by_value import Code
 from farpool_common.chunk import Initializer
 from farpool_common.errors import FarpoolError
 from farpool_common.sizes import MAX_BYTES
+
+LaneType = TypeVar("LaneType", bound=Lane)
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class ClientSettings:
     max_workers: int | None = None
     initializer: Initializer | None = None
     argument_bytes: int = MAX_BYTES
+    initializer_code: Code | None = None  # where it travels by value
 
 
 class Client:
@@ -62,16 +66,22 @@ class Client:
         self._listener = Listener(broker, inbox, self._outbox, self._shipments, watch, self._after_outcomes)
         self._shipments.reading = self._listener
 
-    def route(self, function: Callable[..., Any], name: str, options: CallOptions) -> Route:
+    def route(self, function: Callable[..., Any], way: str | Code, options: CallOptions) -> Route:
         """What all calls of this function under these options share."""
         self.live.want(options.queue)
+        name, code = (way.label, way) if isinstance(way, Code) else (way, None)
         pace = self._paces.setdefault(name, Pace())
         slots = partial(self.live.slots, options.queue)
-        return Route(function, name, options, self._settings.initializer, pace, slots)
+        return Route(
+            function, name, options, self._settings.initializer, pace, slots, code, self._settings.initializer_code
+        )
 
     def open_lane(self, route: Route) -> Lane:
         """A lane for submitted calls."""
-        lane = Lane(route)
+        return self.add(Lane(route))
+
+    def add(self, lane: LaneType) -> LaneType:
+        """Take submitted calls from this lane, too."""
         self._outbox.add(lane)
         return lane
 

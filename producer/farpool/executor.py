@@ -4,19 +4,21 @@ import concurrent.futures
 import secrets
 import weakref
 from collections.abc import Callable, Sequence
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Literal, Self
 
 from farpool.client import Client, ClientSettings
+from farpool.coding import way_of
 from farpool.connect import Server, find_server
 from farpool.options import CallOptions
 from farpool.session import Session
 from farpool.submitter import Submitter
 from farpool_common.broker import Durability, ProducerBroker
+from farpool_common.by_value import Code
 from farpool_common.chunk import Initializer
 from farpool_common.codec import encode
 from farpool_common.errors import ArgumentError, ServerBusyError, SettingsError
-from farpool_common.names import function_name, unwrapped
+from farpool_common.names import unwrapped
 
 
 class Executor(Submitter, concurrent.futures.Executor):
@@ -29,6 +31,9 @@ class Executor(Submitter, concurrent.futures.Executor):
 
     `max_queued` bounds how many tasks wait in the queue, whoever sent them.  Calls beyond that wait here
     (`when_full="wait"`), and `submit` blocks once thousands do; or they fail with QueueFullError ("raise").
+
+    `ship` are modules whose functions travel with their code, for which FARPOOL_KEY must be set here and at the
+    workers; with it, so do lambdas, closures and what `__main__` defines.
 
     Raises ServerUnreachableError, ServerRefusedError or ServerUnsuitableError at once; an outage later is
     waited for.  At the end of the program pending calls are waited for, as the standard library does.  A
@@ -47,13 +52,14 @@ class Executor(Submitter, concurrent.futures.Executor):
         durability: Literal["memory", "fsync", "replica"] = "memory",
         max_queued: int | None = None,
         when_full: Literal["wait", "raise"] = "wait",
+        ship: Sequence[ModuleType] = (),
     ) -> None:
-        options = CallOptions(queue=queue, max_queued=max_queued, when_full=when_full)
+        options = CallOptions(queue=queue, max_queued=max_queued, when_full=when_full, ship=_modules(ship))
         _check_max_workers(max_workers)
         wanted = _durability(durability)
-        start = _initializer(initializer, tuple(initargs))
+        start, code = _initializer(initializer, tuple(initargs), options.ship)
         server = find_server(url)
-        settings = ClientSettings(server.place, max_workers, start, server.argument_bytes)
+        settings = ClientSettings(server.place, max_workers, start, server.argument_bytes, code)
         super().__init__(Session(_ClientMaker(server, settings, self._open_broker, wanted), server), options)
         client = self._bound()
         client.live.fresh(queue)
@@ -147,9 +153,18 @@ def _durability(word: Any) -> Durability:
         raise SettingsError(f'durability is "memory", "fsync" or "replica", not {word!r}') from None
 
 
-def _initializer(function: Callable[..., object] | None, args: tuple[Any, ...]) -> Initializer | None:
+def _modules(ship: Any) -> tuple[ModuleType, ...]:
+    found = tuple(ship) if isinstance(ship, (list, tuple)) else (ship,)
+    if not all(isinstance(module, ModuleType) for module in found):
+        raise SettingsError(f"ship is a list of modules, imported ones, not {ship!r}")
+    return found
+
+
+def _initializer(
+    function: Callable[..., object] | None, args: tuple[Any, ...], ship: Sequence[ModuleType]
+) -> tuple[Initializer | None, Code | None]:
     if function is None:
-        return None
+        return None, None
     if not callable(function):
         raise TypeError("initializer must be a callable")
     function, args, kwargs = unwrapped(function, args, {})
@@ -159,4 +174,7 @@ def _initializer(function: Callable[..., object] | None, args: tuple[Any, ...]) 
         encode(args, takes_refs=True)
     except Exception as error:
         raise ArgumentError(f"initargs cannot travel: {error}") from error
-    return Initializer(secrets.token_hex(16), function_name(function), args)
+    way, owner = way_of(function, ship), secrets.token_hex(16)
+    if isinstance(way, Code):
+        return Initializer(owner, way.label, args), way
+    return Initializer(owner, way, args), None

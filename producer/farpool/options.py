@@ -1,6 +1,7 @@
 """How calls are run: what `Executor.options` takes."""
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Literal
 
 from farpool_common.errors import SettingsError
@@ -18,6 +19,7 @@ class CallOptions:
     keep: float | None = None
     max_queued: int | None = None
     when_full: Literal["wait", "raise"] = "wait"
+    ship: tuple[ModuleType, ...] = ()
 
     @property
     def waits_when_full(self) -> bool:

@@ -1,13 +1,14 @@
 """One task on its way: made from calls, sent, and gone when its last outcome is here."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from farpool.inputs import folded
 from farpool.options import CallOptions
 from farpool.origin import Origin
 from farpool.pace import Pace
+from farpool_common.by_value import CALLS, INITIALIZER, Code
 from farpool_common.chunk import Chunk, Initializer, Outcome
 from farpool_common.codec import Ref
 from farpool_common.ids import new_id
@@ -24,12 +25,18 @@ class Route:
     initializer: Initializer | None
     pace: Pace
     slots: Callable[[], int]
+    code: Code | None = None
+    initializer_code: Code | None = None
 
     def chunk(self, **calls: Any) -> Chunk:
         """A chunk of this function."""
         if columns := calls.get("columns"):
             calls["columns"] = [folded(column) for column in columns]
-        return Chunk(self.name, limit=self.options.timeout, initializer=self.initializer, **calls)
+        code = self.code.signed(CALLS) if self.code else b""
+        start = self.initializer
+        if start is not None and self.initializer_code is not None:
+            start = replace(start, code=self.initializer_code.signed(INITIALIZER))
+        return Chunk(self.name, limit=self.options.timeout, initializer=start, code=code, **calls)
 
 
 class Sink(Protocol):

@@ -7,6 +7,7 @@ from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 from farpool import mapping
 from farpool.client import Client
+from farpool.coding import CodeLane, CodeLanes, way_of
 from farpool.feeder import BufferSize
 from farpool.future import Future
 from farpool.inputs import for_ever
@@ -17,8 +18,9 @@ from farpool.options import CallOptions
 from farpool.session import Session
 from farpool.sharing import shared
 from farpool.shipment import Route
+from farpool_common.by_value import Code
 from farpool_common.codec import Ref
-from farpool_common.names import function_name, unwrapped
+from farpool_common.names import unwrapped
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,6 +46,7 @@ class Submitter:
         self._client: Client | None = None
         self._lanes: dict[Callable[..., Any], Lane] = {}
         self._lanes_by_name: dict[str, Lane] = {}
+        self._code_lanes = CodeLanes()
 
     def options(self, **changes: Unpack[Changes]) -> "Submitter":
         """A view of this executor whose `submit` and `map` use other options.
@@ -56,6 +59,7 @@ class Submitter:
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """A future for `fn(*args, **kwargs)`, run by a worker.
 
+        With a key, lambdas, closures and functions of `__main__` are pickled as they are now, at each submit.
         Calls of quick functions are gathered into tasks and encoded by another thread a moment later, so
         do not change a mutable argument until the result is here.  An argument that cannot travel fails
         the future with ArgumentError.  Raises FunctionNotImportableError, and RuntimeError after shutdown.
@@ -64,13 +68,12 @@ class Submitter:
         client = self._client
         if client is None or client is not self._session.client:
             client = self._bound()
-        call: tuple[tuple[Any, ...], dict[str, Any]] = args, kwargs
         try:
             lane = self._lanes[fn]
         except (KeyError, TypeError):  # met for the first time, a partial, or not hashable
-            lane, call = self._opened(client, fn, args, kwargs)
+            return self._submit(client, fn, args, kwargs)
         future: Future[T] = Future()
-        client.accept(lane, future, *call)
+        client.accept(lane, future, args, kwargs)
         return future
 
     def put(self, value: T) -> Ref[T]:
@@ -149,22 +152,28 @@ class Submitter:
         client = self._session.opened()
         if client is not self._client:
             self._client = client
-            self._lanes, self._lanes_by_name = {}, {}
+            self._lanes, self._lanes_by_name, self._code_lanes = {}, {}, CodeLanes()
         return client
 
-    def _opened(
+    def _submit(
         self, client: Client, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Lane, tuple[tuple[Any, ...], dict[str, Any]]]:
-        """The lane of a function, and the call with partials taken apart."""
+    ) -> Future[Any]:
+        """Submit a call of a function without a lane, partials taken apart."""
         function, args, kwargs = unwrapped(fn, args, kwargs)
-        name = function_name(function)
-        lane = self._lanes_by_name.get(name)
-        if lane is None:
-            lane = client.open_lane(client.route(function, name, self._options))
-            self._lanes_by_name[name] = lane
+        way, future = way_of(function, self._options.ship), Future[Any]()
+        if isinstance(way, Code):
+            code = way
+            route = partial(client.route, function, code, self._options)
+            with self._code_lanes.lane(code, lambda: client.add(CodeLane(route(), code.body))) as lane:
+                client.accept(lane, future, args, kwargs)
+            return future
+        known = self._lanes_by_name.get(way)
+        if known is None:
+            known = self._lanes_by_name[way] = client.open_lane(client.route(function, way, self._options))
         if function is fn:
-            self._remember(fn, lane)
-        return lane, (args, kwargs)
+            self._remember(fn, known)
+        client.accept(known, future, args, kwargs)
+        return future
 
     def _remember(self, fn: Callable[..., Any], lane: Lane) -> None:
         try:
@@ -173,4 +182,4 @@ class Submitter:
             return
 
     def _route(self, client: Client, fn: Callable[..., Any]) -> Route:
-        return client.route(fn, function_name(fn), self._options)
+        return client.route(fn, way_of(fn, self._options.ship), self._options)

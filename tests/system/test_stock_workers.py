@@ -63,3 +63,19 @@ def test_a_stock_rq_worker_finds_what_many_calls_share(server):
         wait_for(lambda: client.llen("rq:queue:default") == 2)
         stock_worker(server.url)
         assert list(results) == [(False, big[n] * n) for n in range(6)]
+
+
+def test_a_stock_rq_worker_runs_a_function_by_value_with_its_own_key_only(server, monkeypatch):
+    monkeypatch.setenv("FARPOOL_KEY", "k" * 43)
+    with Executor(server.url) as executor, connect(server.url) as client:
+        squared = executor.submit(lambda x: x * x, 7)
+        wait_for(lambda: client.llen("rq:queue:default") == 1)
+        stock_worker(server.url)
+        assert squared.result(30) == 49
+        refused = executor.submit(lambda x: -x, 7)
+        wait_for(lambda: client.llen("rq:queue:default") == 1)
+        monkeypatch.delenv("FARPOOL_KEY")
+        stock_worker(server.url)
+        error = refused.exception(30)
+        assert isinstance(error, RemoteError)
+        assert "CodeNotTrustedError: this worker has no key" in error.traceback

@@ -36,6 +36,7 @@ from farpool_common.errors import DecodeError
 from farpool_common.home import Home, settle
 from farpool_common.limit import SoftLimit
 from farpool_common.preparing import Prepared, Preparer
+from farpool_common.signing import KEY, KEY_FILE
 from farpool_common.task import Ranges
 from farpool_common.trust import Trust, class_of, enable, resolve
 from farpool_worker import warm
@@ -62,6 +63,8 @@ results travel as one."""
 def main(connection: Connection) -> None:
     """Run until the daemon says "quit" or is gone."""
     isolate()
+    for variable in (KEY, KEY_FILE):  # the key comes by the pipe; programs that tasks start do not inherit it
+        os.environ.pop(variable, None)
     channel = Channel(connection, waits=True)
     try:
         start = channel.next_message()
@@ -110,7 +113,9 @@ class Child:
         self._channel, self._cursor, self._manners = channel, cursor, manners
         self._reporter = Reporter(channel, manners.batch_seconds)
         self._objects = ChildObjects()
-        self._preparer = Preparer(trust, lambda object_id: self._objects.value(object_id, self._preparer.classes))
+        self._preparer = Preparer(
+            trust, lambda object_id: self._objects.value(object_id, self._preparer.classes), manners.jobs.key
+        )
         self._warm = WarmMemory()
         self._memory = ResultMemory(manners.folder, self._warm.holding)
         self._speeds = Speeds()

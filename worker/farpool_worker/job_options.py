@@ -7,6 +7,7 @@ from typing import Any
 from farpool_common.border import RQ_RESULT_SECONDS, Border, is_verified
 from farpool_common.errors import SettingsError
 from farpool_common.formats import FORMATS, Format
+from farpool_common.signing import SigningKey
 from farpool_worker.log import log
 
 
@@ -36,24 +37,33 @@ class JobOptions:
 
     `preload` are modules to import, or functions `module:function` to call, before the first task.
     `home` is the server's URL and key prefix, where handles of shared objects connect; None: they cannot.
+    `key` opens functions that travel by value; None: they do not run here.
     """
 
     accept: tuple[Format, ...] = ("msgpack",)
     rq: RqOptions | None = None
     preload: tuple[str, ...] = ()
     home: tuple[str, str] | None = field(default=None, repr=False)
+    key: SigningKey | None = field(default=None, repr=False)
 
     def fields(self) -> list[Any]:
         """What travels."""
-        return [list(self.accept), self.rq and asdict(self.rq), list(self.preload), self.home and list(self.home)]
+        home, key = self.home and list(self.home), self.key and [self.key.secret, self.key.source]
+        return [list(self.accept), self.rq and asdict(self.rq), list(self.preload), home, key]
 
     @classmethod
     def from_fields(cls, fields: list[Any]) -> "JobOptions":
         """Read it again."""
-        accept, rq, preload, home = fields
+        accept, rq, preload, home, key = fields
         fields_of_rq: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in (rq or {}).items()}
         options = RqOptions(**fields_of_rq) if rq else None
-        return cls(accept=tuple(accept), rq=options, preload=tuple(preload), home=home and (home[0], home[1]))
+        return cls(
+            accept=tuple(accept),
+            rq=options,
+            preload=tuple(preload),
+            home=home and (home[0], home[1]),
+            key=key and SigningKey(*key),
+        )
 
 
 RECOGNISED = (

@@ -19,6 +19,7 @@ COMMANDS = {
     "run": ("farpool.cli.run:run", "Run a script with a pool of this machine's cores around it."),
     "info": ("farpool.cli.info:info", "Show queues, hosts and what runs."),
     "enqueue": ("farpool.cli.enqueue:enqueue", "Put a call of a function on a queue."),
+    "key": ("farpool.cli.key:key", "Make a key with which functions travel by value."),
     "doctor": ("farpool.cli.doctor:doctor", "Check the server, the hosts and this machine."),
 }
 """Name: where the command is, and its line in `farpool --help`."""

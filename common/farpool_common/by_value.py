@@ -1,0 +1,125 @@
+"""Functions that travel with their code: pickled by cloudpickle, signed, and unpickled by whoever has the key.
+
+    function -> Code -> signed bytes -> Loader -> function
+
+Only functions travel so, and what they refer to; arguments and results go through the codec.
+"""
+
+import hashlib
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import cloudpickle
+import msgpack
+
+from farpool_common.errors import CodeNotTrustedError, DecodeError, FunctionNotImportableError, PythonVersionError
+from farpool_common.signing import KEY, SigningKey
+
+CALLS, INITIALIZER = "farpool function", "farpool initializer"
+"""What a signature is for: one does not do for the other."""
+
+MOST_LOADED = 256
+"""Functions that a process keeps, those used last (guess)."""
+
+_VERSION = 1
+_registering = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Code:
+    """A function as it was when it was pickled.  `label` is what messages call it."""
+
+    label: str
+    body: bytes = field(repr=False)
+    key: SigningKey = field(repr=False)
+
+    def signed(self, purpose: str) -> bytes:
+        """What travels."""
+        return self.key.signed(purpose, self.body)
+
+
+def code_of(function: Callable[..., Any], key: SigningKey, ship: Sequence[ModuleType] = ()) -> Code:
+    """A function with its code, and that of the modules to ship.  Raises FunctionNotImportableError."""
+    label = label_of(function)
+    try:
+        pickled = _pickled(function, ship)
+    except Exception as error:
+        raise FunctionNotImportableError(
+            f"{label} has no name under which workers could import it, and cannot travel by value: "
+            f"{type(error).__name__}: {error}. Pass what it holds as arguments. Nothing was sent."
+        ) from error
+    return Code(label, msgpack.packb([_VERSION, _python(), label, pickled]), key)
+
+
+def label_of(function: Callable[..., Any]) -> str:
+    """Module and name of a function, importable or not."""
+    module = getattr(function, "__module__", None) or type(function).__module__
+    return f"{module}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+
+
+class Loader:
+    """Gives back functions, each unpickled once while it is in use."""
+
+    def __init__(self, key: SigningKey | None) -> None:
+        self._key = key
+        self._loaded: OrderedDict[bytes, tuple[str, Callable[..., Any]]] = OrderedDict()
+
+    def load(self, purpose: str, signed: bytes) -> tuple[str, Callable[..., Any]]:
+        """Label and function.  Nothing is unpickled before the signature was found good.
+
+        Raises CodeNotTrustedError, PythonVersionError and DecodeError.
+        """
+        if self._key is None:
+            raise CodeNotTrustedError(
+                f"this worker has no key, so it runs no function that travels by value: start it with the {KEY} "
+                "of the producer."
+            )
+        body = self._key.opened(purpose, signed)
+        digest = hashlib.sha256(body).digest()
+        found = self._loaded.pop(digest, None) or _loaded(body)
+        self._loaded[digest] = found
+        if len(self._loaded) > MOST_LOADED:
+            self._loaded.popitem(last=False)
+        return found
+
+
+def _pickled(function: Callable[..., Any], ship: Sequence[ModuleType]) -> bytes:
+    """cloudpickle's list of modules to ship is one for the process; ours are on it for this moment only."""
+    with _registering:
+        known = cloudpickle.list_registry_pickle_by_value()
+        ours = [module for module in ship if module.__name__ not in known]
+        try:
+            for module in ours:
+                cloudpickle.register_pickle_by_value(module)
+            pickled: bytes = cloudpickle.dumps(function)
+        finally:
+            for module in ours:
+                cloudpickle.unregister_pickle_by_value(module)
+    return pickled
+
+
+def _loaded(body: bytes) -> tuple[str, Callable[..., Any]]:
+    match msgpack.unpackb(body):
+        case [1, str(python), str(label), bytes(pickled)]:
+            pass
+        case _:
+            raise DecodeError("a function that travels by value has another form: is this worker older?")
+    if python != _python():
+        raise PythonVersionError(label, python, _python())
+    try:
+        function: Callable[..., Any] = cloudpickle.loads(pickled)
+    except Exception as error:
+        raise DecodeError(
+            f"{label} cannot be put together here: {type(error).__name__}: {error}. Install on every host what it "
+            "imports, or ship its module: Executor(ship=[module])."
+        ) from error
+    return label, function
+
+
+def _python() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"

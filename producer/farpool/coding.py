@@ -1,0 +1,87 @@
+"""Which functions travel by name, which with their code, and the lanes of the latter."""
+
+import inspect
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+from farpool.lane import Lane
+from farpool.shipment import Route
+from farpool_common.by_value import Code, code_of, label_of
+from farpool_common.errors import FunctionNotImportableError
+from farpool_common.names import function_name
+from farpool_common.signing import KEY, key_from
+
+
+def way_of(function: Callable[..., Any], ship: Sequence[ModuleType] = ()) -> str | Code:
+    """The name under which workers import a function, or its code.
+
+    With a key, code is what travels of lambdas, closures, bound methods, and functions of `__main__` and of the
+    modules to ship.  Raises FunctionNotImportableError, and SettingsError for a key that cannot be used.
+    """
+    key = key_from(os.environ)
+    if key is not None and (_is_at_home_here(function, ship) or _is_bound(function)):
+        return code_of(function, key, ship)
+    if key is None and _is_in(function, ship):
+        raise FunctionNotImportableError(
+            f"{label_of(function)} is to be shipped, and there is no key: set {KEY} here and at the workers "
+            "(`farpool key --new` prints one). Nothing was sent."
+        )
+    try:
+        return function_name(function)
+    except FunctionNotImportableError:
+        if key is None:
+            raise
+        return code_of(function, key, ship)
+
+
+def _is_at_home_here(function: Callable[..., Any], ship: Sequence[ModuleType]) -> bool:
+    return getattr(function, "__module__", None) == "__main__" or _is_in(function, ship)
+
+
+def _is_in(function: Callable[..., Any], ship: Sequence[ModuleType]) -> bool:
+    home = f"{getattr(function, '__module__', None)}."
+    return any(home.startswith(f"{module.__name__}.") for module in ship)
+
+
+def _is_bound(function: Callable[..., Any]) -> bool:
+    return inspect.ismethod(function) and not isinstance(function.__self__, type)
+
+
+class CodeLane(Lane):
+    """Calls of a function that travels with its code.  It is over when another took its place."""
+
+    def __init__(self, route: Route, body: bytes) -> None:
+        super().__init__(route)
+        self.body, self.users, self.is_replaced = body, 0, False
+
+    def is_over(self) -> bool:
+        """Whether nobody will add a call any more, and none waits."""
+        return self.is_replaced and not self.users and not self.has_waiting()
+
+
+class CodeLanes:
+    """One open lane for each label: a closure that has changed gets a new one, for it is pickled anew."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_label: dict[str, CodeLane] = {}
+
+    @contextmanager
+    def lane(self, code: Code, opened: Callable[[], CodeLane]) -> Iterator[Lane]:
+        """The lane of this code, kept while a call is added; `opened` makes one."""
+        with self._lock:
+            lane = self._by_label.get(code.label)
+            if lane is None or lane.body != code.body:
+                if lane is not None:
+                    lane.is_replaced = True
+                lane = self._by_label[code.label] = opened()
+            lane.users += 1
+        try:
+            yield lane
+        finally:
+            with self._lock:
+                lane.users -= 1

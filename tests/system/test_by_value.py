@@ -1,0 +1,115 @@
+"""Lambdas, closures and functions of scripts on real daemons, with a key and without."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from daemons import SUPPORT, Daemon, daemons
+
+from farpool import CodeNotTrustedError, Executor, FunctionNotImportableError, SettingsError
+from farpool.embedded import Server
+
+KEY, OTHER = "k" * 43, "o" * 43
+
+
+@pytest.fixture
+def keyed(shared_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A daemon and this process share a key."""
+    monkeypatch.setenv("FARPOOL_KEY", KEY)
+    with daemons(shared_server.url, tmp_path, "keyed") as found:
+        yield found[0]
+
+
+def test_lambdas_closures_and_their_changes(keyed: Daemon):
+    step = 1
+
+    def stepped(x):
+        return x + step
+
+    def factorial(n):
+        return 1 if n < 2 else n * factorial(n - 1)
+
+    with Executor(keyed.url, initializer=lambda: None) as executor:
+        assert executor.submit(lambda x: x * x, 7).result() == 49
+        assert executor.submit(factorial, 5).result() == 120
+        assert executor.submit(stepped, 1).result() == 2
+        step = 10
+        assert executor.submit(stepped, 1).result() == 11  # as concurrent.futures: pickled at each submit
+        assert list(executor.map(lambda x, y: x - y, range(50), range(50))) == [0] * 50
+        assert list(executor.map(stepped, range(50), chunksize="auto")) == [n + 10 for n in range(50)]
+        many = [executor.submit(lambda i=i: i) for i in range(30)]
+        assert [future.result() for future in many] == list(range(30))
+
+
+def test_the_key_is_in_no_environment_and_in_no_log(keyed: Daemon):
+    def variables():
+        import os
+        import subprocess
+
+        return subprocess.check_output(["env"], text=True) + repr(dict(os.environ))
+
+    with Executor(keyed.url) as executor:
+        assert KEY not in executor.submit(variables).result()
+    assert KEY not in keyed.text()
+
+
+def test_a_script_that_workers_do_not_have(keyed: Daemon, tmp_path: Path):
+    script = tmp_path / "elsewhere" / "only_here.py"
+    script.parent.mkdir()
+    shutil.copy(SUPPORT / "by_value_script.py", script)
+    done = subprocess.run([sys.executable, script, keyed.url], capture_output=True, text=True, env=os.environ)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["6", "10", "('Scale', 2)", "[3, 4, 5, 6]"]
+
+
+def test_a_shipped_module(keyed: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "shipped_here.py").write_text("def inner(x): return x + 1\ndef outer(x): return inner(x) * 2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import shipped_here
+
+    with Executor(keyed.url, ship=[shipped_here]) as executor:
+        assert executor.submit(shipped_here.outer, 1).result() == 4
+        assert executor.submit(lambda: shipped_here.outer(2)).result() == 6
+    with pytest.raises(SettingsError, match="ship"):
+        Executor(keyed.url, ship=["shipped_here"])
+
+
+def test_another_key_is_refused_and_the_daemon_goes_on(keyed: Daemon, monkeypatch: pytest.MonkeyPatch):
+    import tasks
+
+    with Executor(keyed.url) as executor:
+        monkeypatch.setenv("FARPOOL_KEY", OTHER)
+        with pytest.raises(CodeNotTrustedError, match="same FARPOOL_KEY"):
+            executor.submit(lambda: 1).result()
+        assert executor.submit(tasks.square, 3).result() == 9
+        monkeypatch.setenv("FARPOOL_KEY", KEY)
+        assert executor.submit(lambda: 1).result() == 1
+
+
+def test_a_worker_without_a_key_says_so(host: Daemon, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FARPOOL_KEY", KEY)
+    with Executor(host.url) as executor, pytest.raises(CodeNotTrustedError, match="worker has no key"):
+        executor.submit(lambda: 1).result()
+
+
+def test_without_a_key_nothing_is_sent(executor: Executor):
+    with pytest.raises(FunctionNotImportableError, match=r"farpool key --new.*Nothing was sent"):
+        executor.submit(lambda: 1)
+
+
+def test_a_short_key_is_refused_by_producer_and_worker(host: Daemon, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FARPOOL_KEY", "short")
+    with Executor(host.url) as executor, pytest.raises(SettingsError, match="too short"):
+        executor.submit(lambda: 1)
+    done = subprocess.run([sys.executable, "-m", "farpool_worker", "-u", host.url], capture_output=True, text=True)
+    assert done.returncode == 78
+    assert "farpool key --new" in done.stderr
+
+
+def test_the_command_makes_keys_that_are_long_enough(keyed: Daemon, tmp_path: Path):
+    made = [subprocess.check_output([sys.executable, "-m", "farpool", "key", "--new"], text=True) for _ in range(2)]
+    assert made[0] != made[1]
+    assert all(line.startswith("FARPOOL_KEY=") and line.count("\n") == 1 and len(line) > 44 for line in made)
