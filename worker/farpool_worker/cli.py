@@ -115,13 +115,7 @@ def _settings(queues: tuple[str, ...], options: dict[str, Any]) -> WorkerSetting
         connect_seconds=options["connect_seconds"],
         max_result_bytes=max_result_bytes(os.environ),
         object_bytes=object_bytes(os.environ),
-        jobs=JobOptions(
-            accept=formats(options["accept"]),
-            rq=None if options["no_rq_jobs"] else rq,
-            preload=options["preload"],
-            home=None if options["no_shared_state"] else (address.url, prefix),
-            key=key_from(os.environ),
-        ),
+        jobs=_jobs(options, rq),
         border=border_of(rq),
         durability=Durability(options["durability"]),
         with_scheduler=options["with_scheduler"],
@@ -130,6 +124,17 @@ def _settings(queues: tuple[str, ...], options: dict[str, Any]) -> WorkerSetting
         times=lease_times(os.environ),
         folder=shared_folder(os.environ),
         shares_memory=thread_limits(os.environ).are_single,
+    )
+
+
+def _jobs(options: dict[str, Any], rq: RqOptions) -> JobOptions:
+    """What children are told at their start."""
+    return JobOptions(
+        accept=formats(options["accept"]),
+        rq=None if options["no_rq_jobs"] else rq,
+        preload=options["preload"],
+        home=None if options["no_shared_state"] else (rq.url, rq.prefix),
+        key=key_from(os.environ),
     )
 
 
