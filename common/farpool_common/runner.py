@@ -3,7 +3,6 @@
 farpool's own children never import this module: they hold neither redis nor rq.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from typing import Any
@@ -20,7 +19,7 @@ from farpool_common.limit import SoftLimit
 from farpool_common.payload import parts_from_rows
 from farpool_common.preparing import Prepared, Preparer
 from farpool_common.shared import map_arguments
-from farpool_common.signing import key_from
+from farpool_common.signing import key_here
 from farpool_common.trust import Trust, class_of
 
 MOST_RQ_RESULT_BYTES = 256 * 1024 * 1024
@@ -40,7 +39,7 @@ def run_chunk(envelope: bytes, parts: Sequence[Sequence[Any]]) -> list[bytes | l
     RQ's own worker runs any function of any module, so nothing is refused here.  A chunk that cannot be
     read, or whose function cannot be imported, fails as a whole, as RQ's jobs do.
     """
-    prepared = Preparer(TRUST, cache(_object), key_from(os.environ)).prepare(envelope, _fetched(parts) if parts else ())
+    prepared = Preparer(TRUST, cache(_object), key_here()).prepare(envelope, _fetched(parts) if parts else ())
     delivered: list[bytes | list[bytes]] = []
 
     def send(_: Results, encoded: Encoded) -> None:

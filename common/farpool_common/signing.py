@@ -5,6 +5,7 @@ A signature covers a header and a body.  The header is read after the signature 
 
 import hashlib
 import hmac
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,6 +82,17 @@ def key_from(environ: Mapping[str, str]) -> SigningKey | None:
         return SigningKey(secret)
     path = environ.get(KEY_FILE, "").strip()
     return SigningKey(_first_line(path), f"{KEY_FILE}={path}") if path else None
+
+
+def key_here() -> SigningKey | None:
+    """The key of this process's environment.  Raises SettingsError."""
+    return key_from(os.environ)
+
+
+def forget_key() -> None:
+    """Keep the key from programs that this process starts."""
+    for variable in (KEY, KEY_FILE):
+        os.environ.pop(variable, None)
 
 
 def _first_line(path: str) -> str:

@@ -1,7 +1,6 @@
 """Which functions travel by name, which with their code, and the lanes of the latter."""
 
 import inspect
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from farpool.shipment import Route
 from farpool_common.by_value import Code, code_of, label_of
 from farpool_common.errors import FunctionNotImportableError
 from farpool_common.names import function_name
-from farpool_common.signing import KEY, key_from
+from farpool_common.signing import KEY, key_here
 
 
 def way_of(function: Callable[..., Any], ship: Sequence[ModuleType] = ()) -> str | Code:
@@ -22,7 +21,7 @@ def way_of(function: Callable[..., Any], ship: Sequence[ModuleType] = ()) -> str
     With a key, code is what travels of lambdas, closures, bound methods, and functions of `__main__` and of the
     modules to ship.  Raises FunctionNotImportableError, and SettingsError for a key that cannot be used.
     """
-    key = key_from(os.environ)
+    key = key_here()
     if key is not None and (_is_at_home_here(function, ship) or _is_bound(function)):
         return code_of(function, key, ship)
     if key is None and _is_in(function, ship):

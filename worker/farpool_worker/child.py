@@ -36,7 +36,7 @@ from farpool_common.errors import DecodeError
 from farpool_common.home import Home, settle
 from farpool_common.limit import SoftLimit
 from farpool_common.preparing import Prepared, Preparer
-from farpool_common.signing import KEY, KEY_FILE
+from farpool_common.signing import forget_key
 from farpool_common.task import Ranges
 from farpool_common.trust import Trust, class_of, enable, resolve
 from farpool_worker import warm
@@ -63,8 +63,7 @@ results travel as one."""
 def main(connection: Connection) -> None:
     """Run until the daemon says "quit" or is gone."""
     isolate()
-    for variable in (KEY, KEY_FILE):  # the key comes by the pipe; programs that tasks start do not inherit it
-        os.environ.pop(variable, None)
+    forget_key()  # it comes by the pipe
     channel = Channel(connection, waits=True)
     try:
         start = channel.next_message()

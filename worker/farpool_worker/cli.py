@@ -13,7 +13,7 @@ from farpool_common.border import RQ_RESULT_SECONDS
 from farpool_common.broker import Durability
 from farpool_common.errors import FarpoolError
 from farpool_common.exit_codes import exit_code
-from farpool_common.signing import key_from
+from farpool_common.signing import key_here
 from farpool_worker.blas import thread_limits
 from farpool_worker.job_options import JobOptions, RqOptions, border_of, formats, own_serializer
 from farpool_worker.log import start_logging
@@ -134,7 +134,7 @@ def _jobs(options: dict[str, Any], rq: RqOptions) -> JobOptions:
         rq=None if options["no_rq_jobs"] else rq,
         preload=options["preload"],
         home=None if options["no_shared_state"] else (rq.url, rq.prefix),
-        key=key_from(os.environ),
+        key=key_here(),
     )
 
 

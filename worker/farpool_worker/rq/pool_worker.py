@@ -14,7 +14,7 @@ from rq.worker.base import DequeueStrategy
 from farpool_common.address import Address
 from farpool_common.errors import SettingsError
 from farpool_common.formats import FORMATS
-from farpool_common.signing import key_from
+from farpool_common.signing import key_here
 from farpool_worker.job_options import JobOptions, RqOptions, border_of, own_serializer
 from farpool_worker.log import start_logging
 from farpool_worker.rq.connection_url import url_of
@@ -83,7 +83,7 @@ class PoolWorker(Worker):
                 rq=rq,
                 preload=_preloaded(environ.get("FARPOOL_PRELOAD", "")),
                 home=(rq.url, rq.prefix),
-                key=key_from(os.environ),
+                key=key_here(),
             ),
             border=border_of(rq),
             times=lease_times(environ),
