@@ -44,6 +44,24 @@ def test_lambdas_closures_and_their_changes(keyed: Daemon):
         assert [future.result() for future in many] == list(range(30))
 
 
+def test_an_initializer_by_value_runs_first(keyed: Daemon):
+    def mark():
+        import os
+
+        os.environ["MARKED_BY_INITIALIZER"] = "yes"
+
+    with Executor(keyed.url, initializer=mark) as executor:
+        assert executor.submit(lambda: __import__("os").environ.get("MARKED_BY_INITIALIZER")).result() == "yes"
+
+
+def test_a_function_typed_into_an_interactive_session(keyed: Daemon):
+    script = (
+        f"from farpool import Executor\ndef f(x): return x + 1\nprint(Executor({keyed.url!r}).submit(f, 1).result())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("2\n", "")
+
+
 def test_the_key_is_in_no_environment_and_in_no_log(keyed: Daemon):
     def variables():
         import os
@@ -98,6 +116,8 @@ def test_a_worker_without_a_key_says_so(host: Daemon, monkeypatch: pytest.Monkey
 def test_without_a_key_nothing_is_sent(executor: Executor):
     with pytest.raises(FunctionNotImportableError, match=r"farpool key --new.*Nothing was sent"):
         executor.submit(lambda: 1)
+    with pytest.raises(FunctionNotImportableError, match="to be shipped, and there is no key"):
+        executor.options(ship=(shutil,)).submit(shutil.which, "ls")
 
 
 def test_a_short_key_is_refused_by_producer_and_worker(host: Daemon, monkeypatch: pytest.MonkeyPatch):
