@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 from farpool_common.errors import DecodeError, FunctionNotImportableError
@@ -49,6 +50,8 @@ def function_name(function: Callable[..., Any]) -> str:
     described = f"{module}.{qualname}" if qualname else repr(function)
     if not isinstance(module, str) or not isinstance(qualname, str):
         raise _not_importable(described, "it is no function of a module")
+    if is_bound(function):
+        raise _not_importable(described, "it is a method of an object")
     if "<" in qualname:
         what = "a lambda" if "<lambda>" in qualname else "defined inside another function"
         raise _not_importable(described, f"it is {what}")
@@ -60,6 +63,11 @@ def function_name(function: Callable[..., Any]) -> str:
     if _lookup(module, qualname) is None:
         raise _not_importable(described, f"{module} has no attribute {qualname!r}")
     return f"{module}:{qualname}"
+
+
+def is_bound(function: Callable[..., Any]) -> bool:
+    """Whether this is a method of an object; one of a class has a name like any function."""
+    return isinstance(function, MethodType) and not isinstance(function.__self__, type)
 
 
 def unwrapped(

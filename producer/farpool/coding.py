@@ -1,6 +1,5 @@
 """Which functions travel by name, which with their code, and the lanes of the latter."""
 
-import inspect
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from farpool.lane import Lane
 from farpool.shipment import Route
 from farpool_common.by_value import Code, code_of, label_of
 from farpool_common.errors import FunctionNotImportableError
-from farpool_common.names import function_name
+from farpool_common.names import function_name, is_bound
 from farpool_common.signing import KEY, key_here
 
 
@@ -22,7 +21,7 @@ def way_of(function: Callable[..., Any], ship: Sequence[ModuleType] = ()) -> str
     modules to ship.  Raises FunctionNotImportableError, and SettingsError for a key that cannot be used.
     """
     key = key_here()
-    if key is not None and (_is_at_home_here(function, ship) or _is_bound(function)):
+    if key is not None and (_is_at_home_here(function, ship) or is_bound(function)):
         return code_of(function, key, ship)
     if key is None and _is_in(function, ship):
         raise FunctionNotImportableError(
@@ -44,10 +43,6 @@ def _is_at_home_here(function: Callable[..., Any], ship: Sequence[ModuleType]) -
 def _is_in(function: Callable[..., Any], ship: Sequence[ModuleType]) -> bool:
     home = f"{getattr(function, '__module__', None)}."
     return any(home.startswith(f"{module.__name__}.") for module in ship)
-
-
-def _is_bound(function: Callable[..., Any]) -> bool:
-    return inspect.ismethod(function) and not isinstance(function.__self__, type)
 
 
 class CodeLane(Lane):

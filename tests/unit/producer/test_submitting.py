@@ -31,6 +31,11 @@ def test_a_function_that_workers_cannot_import_is_refused_at_once(executor: Fake
             submit(lambda: 1)
 
 
+def test_a_method_of_an_object_is_refused_and_does_not_lose_its_object(executor: FakeExecutor) -> None:
+    with pytest.raises(FunctionNotImportableError, match="a method of an object"):
+        executor.submit(executor.shutdown)
+
+
 def test_partials_are_taken_apart(executor: FakeExecutor) -> None:
     double = functools.partial(f.everything, 1, a=2)
     assert executor.submit(double, 3, b=4).result(DEADLINE) == (1, 3, {"a": 2, "b": 4})
