@@ -55,7 +55,7 @@ class FarpoolBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mi
     ) -> None:
         super().__init__(nesting_level=nesting_level, **settings)
         self._place = _Place(executor, url, queue)
-        self._arrays = KnownArrays(self._put, None)
+        self._arrays = KnownArrays(self._place, None)
         self._most_array_bytes: int | None = None
         self._lock = threading.Lock()
         self._running: set[Batch] = set()
@@ -90,8 +90,9 @@ class FarpoolBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mi
         found = self.effective_n_jobs(n_jobs)
         if found == 1:
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
-        self.parallel, self._most_array_bytes = parallel, max_nbytes
-        self._arrays = KnownArrays(self._put, max_nbytes)
+        # The Parallel holds its backend: were it held in turn, the executor would outlive both until a collection.
+        self.parallel, self._most_array_bytes = weakref.proxy(parallel), max_nbytes
+        self._arrays = KnownArrays(self._place, max_nbytes)
         return found
 
     def submit(self, func: Any, callback: Callback | None = None) -> concurrent.futures.Future[Any]:
@@ -120,11 +121,11 @@ class FarpoolBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mi
 
     def stop_call(self) -> None:
         """A `Parallel` call is over: its large arrays are not needed any more."""
-        self._arrays = KnownArrays(self._put, self._most_array_bytes)
+        self._arrays = KnownArrays(self._place, self._most_array_bytes)
 
     def terminate(self) -> None:
         """The workers are not ours to end, and the executor serves the next `Parallel`."""
-        self._arrays = KnownArrays(self._put, self._most_array_bytes)
+        self._arrays = KnownArrays(self._place, self._most_array_bytes)
         self.reset_batch_stats()
 
     def _submitted(self, function: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]) -> Future[Any]:
@@ -132,9 +133,6 @@ class FarpoolBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mi
         return self._place.executor.submit(
             function, *map(stored, args), **{name: stored(kwargs[name]) for name in kwargs}
         )
-
-    def _put(self, value: Any) -> Ref[Any]:
-        return self._place.executor._keeper().put(value, waits=True)
 
     def _forget(self, batch: "Batch") -> None:
         with self._lock:
@@ -158,6 +156,10 @@ class _Place:
                 self._executor = Executor(self._url, queue=self._queue)
             return self._executor
 
+    def put(self, value: Any) -> Ref[Any]:
+        """Store a value there; outages are waited out."""
+        return self.executor._keeper().put(value, waits=True)
+
 
 class Batch(concurrent.futures.Future[Any]):
     """The calls of one batch as one future: a list of results, or the first failure."""
@@ -171,7 +173,7 @@ class Batch(concurrent.futures.Future[Any]):
 
     def follow(self, calls: list[Future[Any]]) -> None:
         """Be done when these are."""
-        self._calls, self._missing = calls, len(calls)
+        self._missing, self._calls = len(calls), calls
         for call in calls:
             call.add_done_callback(self._one_is_done)
         if self._is_over:  # given up by another thread before it had these calls, or failed by the first of them
@@ -188,7 +190,8 @@ class Batch(concurrent.futures.Future[Any]):
         self.fail(concurrent.futures.CancelledError())
 
     def _cancel_calls(self) -> None:
-        for call in self._calls:
+        calls, self._calls = self._calls, []
+        for call in calls:
             call.cancel()
 
     def _one_is_done(self, call: concurrent.futures.Future[Any]) -> None:
@@ -204,6 +207,7 @@ class Batch(concurrent.futures.Future[Any]):
             is_last = self._missing == 0
         if is_last and self._ends():
             self.set_result([each.result() for each in self._calls])
+            self._calls = []
 
     def _ends(self) -> bool:
         """True for the one who may set the outcome."""
@@ -221,8 +225,8 @@ class KnownArrays:
     `most_bytes` is joblib's `max_nbytes`: smaller ones travel with each call; None: all of them do.
     """
 
-    def __init__(self, put: Callable[[Any], Ref[Any]], most_bytes: int | None) -> None:
-        self._put, self._most_bytes = put, most_bytes
+    def __init__(self, place: _Place, most_bytes: int | None) -> None:
+        self._place, self._most_bytes = place, most_bytes
         self._met: dict[int, tuple[weakref.ref[Any], Any]] = {}
 
     def stored(self, value: Any) -> Any:
@@ -235,7 +239,7 @@ class KnownArrays:
             return value
         if ref is None:
             try:
-                ref = self._put(value)
+                ref = self._place.put(value)
             except (EncodeError, TooLargeError):
                 ref = value  # its calls tell why
             self._met[id(value)] = array, ref

@@ -1,10 +1,12 @@
 """joblib's Parallel over daemons does what it does over its own processes."""
 
+import gc
 import json
 import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import warnings
 
 import joblib_tasks
@@ -24,6 +26,7 @@ def far(host):
     """The calls of this test go to the standing daemon."""
     with parallel_config("farpool", url=host.url):
         yield
+    gc.collect()  # frames in the traceback of an error that was raised hold the backend, and it its threads
 
 
 def calls(count):
@@ -47,6 +50,17 @@ def test_an_executor_of_the_user_serves_several_parallels_and_stays_open(executo
     with parallel_config("farpool", executor=executor):
         assert Parallel()(calls(3)) == Parallel(n_jobs=2)(calls(3)) == [0.0, 1.0, 2.0]
     assert executor.submit(joblib_tasks.root, 4.0).result() == 2.0
+
+
+def test_the_executor_of_a_backend_ends_with_it(host):
+    def ours():
+        return {thread for thread in threading.enumerate() if thread.name.startswith("farpool-")}
+
+    before = ours()
+    with parallel_config("farpool", url=host.url):
+        Parallel()(calls(20))
+        assert ours() - before
+    wait_for(lambda: not ours() - before, lambda: str(ours()))
 
 
 def test_an_executor_and_a_server_of_its_own_are_refused_together(executor):
@@ -86,10 +100,9 @@ def test_an_unordered_generator_gives_the_quick_before_the_slow(far, tmp_path):
 
 
 def test_a_failure_is_raised_as_itself_and_the_next_parallel_works(far):
-    with Parallel() as parallel:
-        with pytest.raises(ValueError, match="3 is bad"):
-            parallel(delayed(joblib_tasks.fails_at)(number, 3) for number in range(10))
-        assert parallel(calls(4)) == [0.0, 1.0, 2.0, 3.0]
+    with pytest.raises(ValueError, match="3 is bad"):
+        Parallel()(delayed(joblib_tasks.fails_at)(number, 3) for number in range(10))
+    assert Parallel()(calls(4)) == [0.0, 1.0, 2.0, 3.0]
 
 
 def test_a_failure_stops_what_runs_beside_it(host, far, journal):

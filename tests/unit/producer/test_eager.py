@@ -65,7 +65,7 @@ def test_a_map_shares_large_arrays_read_only(executor):
 
 def test_a_reference_arrives_as_its_value(executor):
     ref = executor.put({"a": [1, 2]})
-    assert executor.submit(functions.shown, [ref]).result() == "[{'a': [1, 2]}]"
+    assert executor.submit(functions.shown, [ref]).result() == "list [{'a': [1, 2]}]"
     assert ref.get() == {"a": [1, 2]}
 
 
