@@ -1,10 +1,11 @@
 """A scheduler for dask: each task of a graph whose function workers can import is a call of an executor."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError
 from functools import partial
 from typing import Any
 
-from dask._task_spec import Task, convert_legacy_graph
+from dask._task_spec import GraphNode, Task, TaskRef
 from dask.local import batch_execute_tasks, get_async
 
 from farpool.executor import Executor
@@ -20,20 +21,27 @@ def get(dsk: Any, keys: Any, *, executor: Executor, **settings: Any) -> Any:
     A task's value comes here before it goes to the tasks that need it.  Raises FunctionNotImportableError for a
     task whose function has no name, ArgumentError for a value that cannot travel, and what a task raised.
     """
-    graph = convert_legacy_graph(dict(dsk))
-    submit = partial(_submit, executor)
-    return get_async(submit, executor._max_workers, graph, keys, chunksize=1, **settings)
+    under_way: list[Future[Any]] = []
+    submit = partial(_submit, executor, under_way)
+    try:
+        return get_async(submit, executor._max_workers, dsk, keys, chunksize=1, **settings)  # type: ignore[no-untyped-call]
+    except BaseException:
+        for call in under_way:
+            call.cancel()
+        raise
 
 
-def _submit(executor: Executor, _: Any, packed: Sequence[_Packed]) -> Future[Any]:
+def _submit(executor: Executor, under_way: list[Future[Any]], _: Any, packed: Sequence[_Packed]) -> Future[Any]:
     """dask's batch of one task as a future of what `batch_execute_tasks` returns: key, value with worker, failed."""
-    (key, (task, values), *_functions), *_ = packed
+    (key, (task, values), *_functions), *_others = packed
     done: Future[Any] = Future()
     if not isinstance(task, Task):  # a value, or another name for one
-        done.set_result(batch_execute_tasks(list(packed)))
+        done.set_result(batch_execute_tasks(list(packed)))  # type: ignore[no-untyped-call]
         return done
     args, kwargs = _arguments(task, values)
-    executor.submit(task.func, *args, **kwargs).add_done_callback(partial(_hand_over, done, key))
+    call = executor.submit(task.func, *args, **kwargs)
+    under_way.append(call)
+    call.add_done_callback(partial(_hand_over, done, key))
     return done
 
 
@@ -43,15 +51,13 @@ def _arguments(task: Task, values: Mapping[Any, Any]) -> tuple[list[Any], dict[s
 
 
 def _value(found: Any, values: Mapping[Any, Any]) -> Any:
-    from dask._task_spec import GraphNode, TaskRef
-
     if isinstance(found, TaskRef):
         return values[found.key]
     return found({key: values[key] for key in found.dependencies}) if isinstance(found, GraphNode) else found
 
 
 def _hand_over(done: Future[Any], key: Any, call: Any) -> None:
-    error = call.exception()
+    error = call.exception() if not call.cancelled() else CancelledError()
     if error is None:
         done.set_result([(key, (call.result(), None), False)])
     else:
