@@ -8,6 +8,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable
+from functools import partial
 from types import MethodType
 from typing import Any
 
@@ -56,11 +57,10 @@ class FarpoolBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mi
         super().__init__(nesting_level=nesting_level, **settings)
         self._place = _Place(executor, url, queue)
         self._arrays = KnownArrays(self._place, None)
-        self._most_array_bytes: int | None = None
         self._lock = threading.Lock()
         self._running: set[Batch] = set()
 
-    def effective_n_jobs(self, n_jobs: int | None) -> int:
+    def effective_n_jobs(self, n_jobs: int | None) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
         """How many calls may be under way; negative numbers count from all slots, as joblib does."""
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
@@ -70,7 +70,7 @@ class FarpoolBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mi
             return n_jobs
         return max(self._place.executor._max_workers + 1 + n_jobs, FEWEST_JOBS)
 
-    def configure(
+    def configure(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
         n_jobs: int = -1,
         parallel: Any = None,
@@ -91,7 +91,7 @@ class FarpoolBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mi
         if found == 1:
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
         # The Parallel holds its backend: were it held in turn, the executor would outlive both until a collection.
-        self.parallel, self._most_array_bytes = weakref.proxy(parallel), max_nbytes
+        self.parallel = weakref.proxy(parallel)
         self._arrays = KnownArrays(self._place, max_nbytes)
         return found
 
@@ -121,11 +121,11 @@ class FarpoolBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mi
 
     def stop_call(self) -> None:
         """A `Parallel` call is over: its large arrays are not needed any more."""
-        self._arrays = KnownArrays(self._place, self._most_array_bytes)
+        self._arrays.forget()
 
     def terminate(self) -> None:
         """The workers are not ours to end, and the executor serves the next `Parallel`."""
-        self._arrays = KnownArrays(self._place, self._most_array_bytes)
+        self._arrays.forget()
         self.reset_batch_stats()
 
     def _submitted(self, function: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any]) -> Future[Any]:
@@ -219,31 +219,38 @@ class Batch(concurrent.futures.Future[Any]):
 
 
 class KnownArrays:
-    """Large arrays of one `Parallel` call: one that is met again is stored, and travels as a reference.
+    """Large arrays of one `Parallel` call: each is stored once and travels as a reference, however often it is given.
 
-    As with joblib's memory maps, an array is known by its identity: do not change it while calls are made.
-    `most_bytes` is joblib's `max_nbytes`: smaller ones travel with each call; None: all of them do.
+    As with joblib's memory maps, all of them arrive read-only, and an array is known by its identity: do not change
+    it while calls are made.  `most_bytes` is joblib's `max_nbytes`: smaller ones travel with each call; None: all do.
     """
 
     def __init__(self, place: _Place, most_bytes: int | None) -> None:
         self._place, self._most_bytes = place, most_bytes
-        self._met: dict[int, tuple[weakref.ref[Any], Any]] = {}
+        self._refs: dict[int, tuple[weakref.ref[Any], Ref[Any]]] = {}
 
     def stored(self, value: Any) -> Any:
-        """A reference in place of a large array that was met before; anything else as it is."""
+        """A reference in place of a large array; anything else as it is."""
         if self._most_bytes is None or not is_large(value) or value.nbytes < self._most_bytes:
             return value
-        array, ref = self._met.get(id(value), (None, None))
-        if array is None or array() is not value:  # new, or another one lives where one has died
-            self._met[id(value)] = weakref.ref(value), None
-            return value
-        if ref is None:
-            try:
-                ref = self._place.put(value)
-            except (EncodeError, TooLargeError):
-                ref = value  # its calls tell why
-            self._met[id(value)] = array, ref
+        array, ref = self._refs.get(id(value), (None, None))
+        if array is not None and array() is value:
+            return ref
+        try:
+            ref = self._place.put(value)
+        except (EncodeError, TooLargeError):
+            return value  # its calls tell why
+        self._refs[id(value)] = weakref.ref(value, partial(_forgotten, self._refs, id(value))), ref
         return ref
+
+    def forget(self) -> None:
+        """No call will be given any of them again."""
+        self._refs.clear()
+
+
+def _forgotten(refs: dict[int, Any], number: int, _: object) -> None:
+    """An array is gone: nobody can give it again, and calls that were given it keep it stored themselves."""
+    refs.pop(number, None)
 
 
 def named_calls(calls: Iterable[Call]) -> list[Call]:

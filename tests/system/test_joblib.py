@@ -17,6 +17,7 @@ from joblib import Parallel, delayed, parallel_config
 
 import farpool.joblib
 from farpool import ArgumentError, Executor, FunctionNotImportableError, SettingsError
+from farpool_common.keys import Keys
 
 PATIENCE_SECONDS = 60.0
 
@@ -156,8 +157,21 @@ def test_an_array_for_many_calls_is_stored_once_and_arrives_read_only(client, se
             delayed(joblib_tasks.address_and_sum)(array, number, scale=2.0) for number in range(8)
         )
         assert [total for _, total in found] == [800_000.0 + number for number in range(8)]
-        assert [is_writable for is_writable, _ in found] == [True, *[False] * 7]
-        wait_for(lambda: not client.keys("*object*"), lambda: str(client.keys("*")))
+        assert [is_writable for is_writable, _ in found] == [False] * 8
+        wait_for(lambda: not client.keys(Keys().owners("*")), lambda: str(client.keys("*")))
+
+
+def test_an_array_that_is_gone_is_not_kept_until_the_last_call(client, server, tmp_path):
+    def arrays():
+        for number in range(12):
+            yield np.full(400_000, float(number))
+            most.append(len(client.keys(Keys().owners("*"))))
+
+    most = []
+    with daemons(server.url, tmp_path, "host1") as _, parallel_config("farpool", url=server.url):
+        found = Parallel(n_jobs=2, batch_size=1)(delayed(joblib_tasks.address_and_sum)(array, 0) for array in arrays())
+    assert [total for _, total in found] == [400_000.0 * number for number in range(12)]
+    assert 0 < max(most) < 12
 
 
 def test_arrays_below_max_nbytes_travel_with_each_call(far):
