@@ -21,7 +21,7 @@ def sifted(shipment: Shipment, error: Exception) -> Shipment | None:
     assert chunk is not None
     good = []
     for index in range(len(chunk)):
-        refusal = _refusal(shipment.route.function, chunk, index)
+        refusal = refusal_of(shipment.route.function, chunk, index)
         if refusal is None:
             good.append(index)
         else:
@@ -34,7 +34,7 @@ def sifted(shipment: Shipment, error: Exception) -> Shipment | None:
     return Shipment(shipment.route, _subset(chunk, good), Subset(shipment.sink, good), shipment.source, shipment.id)
 
 
-def _refusal(function: Callable[..., Any], chunk: Chunk, index: int) -> ArgumentError | None:
+def refusal_of(function: Callable[..., Any], chunk: Chunk, index: int) -> ArgumentError | None:
     """Why this call cannot travel, by its first argument that cannot."""
     kwargs = chunk.kwargs.get(index, {})
     for label, value in _labelled(function, chunk.args(index), kwargs):

@@ -69,7 +69,7 @@ def test_every_script_has_a_header_that_names_its_transition_keys_arguments_and_
 
 def test_only_settings_modules_read_the_environment():
     allowed = {"cli.py", "connect.py", "settings.py", "serve.py", "errands.py", "worker_process.py", "process_pool.py"}
-    allowed |= {"guardian.py", "pool_worker.py", "signing.py"}
+    allowed |= {"guardian.py", "pool_worker.py", "signing.py", "testing.py"}
     readers = {
         path.name
         for path in sources()

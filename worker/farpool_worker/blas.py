@@ -12,8 +12,9 @@ OPENMP = "OMP_NUM_THREADS"
 FOLLOWERS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Libraries that use OMP_NUM_THREADS when their own variable is not set."""
 
-OTHERS = ("VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS")
-"""Libraries that look at their own variable only."""
+OTHERS = ("VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+"""Libraries that look at their own variable only.  The last one is joblib's: `n_jobs=-1` inside a task means the
+task's own core."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,92 @@
+"""Every program of docs/joblib.md and docs/testing.md runs."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from daemons import daemons
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+
+
+def blocks(page: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def run(server, tmp_path):
+    """Runs a program with a daemon that knows its folder, and gives the lines it prints."""
+
+    def printed(program: str) -> list[str]:
+        (tmp_path / "script.py").write_text(program)
+        done = subprocess.run(
+            [sys.executable, "script.py"],
+            cwd=tmp_path,
+            env=os.environ | {"FARPOOL_URL": server.url},
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    with daemons(server.url, tmp_path, "host1", "host2", options=("-c", "1", "-P", str(tmp_path))):
+        yield printed
+
+
+def test_the_program_with_joblib_prints_the_same_values_in_both_ways(run):
+    first, *others = run(blocks("joblib.md")[0])
+    assert sorted(map(float, others)) == sorted(eval(first))
+    assert len(others) == 8
+
+
+def test_the_program_with_folds_prints_eight_scores(run):
+    (scores,) = run(blocks("joblib.md")[1])
+    assert all(0.5 < score <= 1.0 for score in eval(scores))
+    assert len(eval(scores)) == 8
+
+
+def test_the_program_with_dask_adds_up(run):
+    assert run(blocks("joblib.md")[2]) == ["14"]
+
+
+def test_the_tests_on_the_page_about_testing_pass(pytester):
+    eager, cluster = blocks("testing.md")
+    pytester.makepyfile(test_eager_page=eager, test_cluster_page=cluster)
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=3)
+
+
+def test_each_test_has_an_executor_of_its_own_on_one_pool_and_leftovers_are_cancelled(pytester):
+    pytester.makepyfile(
+        """
+        import time
+
+        def naps(seconds):
+            time.sleep(seconds)
+
+        def test_one(farpool_cluster, farpool_pool):
+            for _ in range(20):
+                farpool_cluster.submit(naps, 0.3)
+            farpool_pool.seen = farpool_cluster
+
+        def test_two(farpool_cluster, farpool_pool):
+            assert farpool_pool.seen is not farpool_cluster
+            assert farpool_cluster.submit(naps, 0.0).result() is None
+        """
+    )
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+
+
+def test_a_run_of_pytest_that_uses_no_fixture_imports_nothing_of_farpool_but_the_plugin(pytester):
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_it():
+            assert {n for n in sys.modules if n.startswith("farpool")} == {"farpool", "farpool.testing"}
+        """
+    )
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
