@@ -36,6 +36,11 @@ def way_of(function: Callable[..., Any], ship: Sequence[ModuleType] = ()) -> str
         return code_of(function, key, ship)
 
 
+def has_key() -> bool:
+    """Whether code can travel.  Raises SettingsError for a key that cannot be used."""
+    return key_here() is not None
+
+
 def _is_at_home_here(function: Callable[..., Any], ship: Sequence[ModuleType]) -> bool:
     return getattr(function, "__module__", None) == "__main__" or _is_in(function, ship)
 

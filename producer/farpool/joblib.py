@@ -20,10 +20,11 @@ from joblib.parallel import (
     register_parallel_backend,
 )
 
+from farpool.coding import has_key
 from farpool.executor import Executor
 from farpool.future import Future
 from farpool.sharing import is_large
-from farpool_common.codec import Ref
+from farpool_common.codec import Ref, encode
 from farpool_common.errors import EncodeError, FunctionNotImportableError, SettingsError, TooLargeError
 from farpool_common.names import function_name, unwrapped
 
@@ -103,7 +104,11 @@ class FarpoolBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mi
         with self._lock:
             self._running.add(batch)
         try:
-            batch.follow([self._submitted(*call) for call in named_calls(func.items)])
+            calls = named_calls(func.items)
+            if calls is None:
+                batch.follow([self._place.executor.submit(packed_batch(func))], is_packed=True)
+            else:
+                batch.follow([self._submitted(*call) for call in calls])
         except Exception as error:
             batch.fail(error)
         return batch
@@ -169,10 +174,11 @@ class Batch(concurrent.futures.Future[Any]):
         self._forget = forget
         self._guard = threading.Lock()
         self._calls: list[Future[Any]] = []
-        self._missing, self._is_over = 0, False
+        self._missing, self._is_over, self._is_packed = 0, False, False
 
-    def follow(self, calls: list[Future[Any]]) -> None:
-        """Be done when these are."""
+    def follow(self, calls: list[Future[Any]], *, is_packed: bool = False) -> None:
+        """Be done when these are, or when the one is that stands for all (`is_packed`)."""
+        self._is_packed = is_packed
         self._missing, self._calls = len(calls), calls
         for call in calls:
             call.add_done_callback(self._one_is_done)
@@ -206,7 +212,8 @@ class Batch(concurrent.futures.Future[Any]):
             self._missing -= 1
             is_last = self._missing == 0
         if is_last and self._ends():
-            self.set_result([each.result() for each in self._calls])
+            results = [each.result() for each in self._calls]
+            self.set_result(results[0] if self._is_packed else results)
             self._calls = []
 
     def _ends(self) -> bool:
@@ -253,15 +260,33 @@ def _forgotten(refs: dict[int, Any], number: int, _: object) -> None:
     refs.pop(number, None)
 
 
-def named_calls(calls: Iterable[Call]) -> list[Call]:
-    """The calls of a batch, partials taken apart, if workers find each function by its name.
+def named_calls(calls: Iterable[Call]) -> list[Call] | None:
+    """The calls of a batch, partials taken apart, if they travel by name and without pickle.
 
-    Raises FunctionNotImportableError.  Whatever travels in another way than by name must begin here.
+    Otherwise None where there is a key, with which the batch can travel as signed code.  Raises
+    FunctionNotImportableError without one; an argument that cannot travel fails its call then.
     """
     found = [unwrapped(function, args, kwargs) for function, args, kwargs in calls]
-    for function in {id(call[0]): call[0] for call in found}.values():
-        _check_named(function)
+    try:
+        for function in {id(call[0]): call[0] for call in found}.values():
+            _check_named(function)
+        if has_key():
+            encode([call[1:] for call in found], takes_refs=True)
+    except (FunctionNotImportableError, EncodeError):
+        if has_key():
+            return None
+        raise
     return found
+
+
+def packed_batch(batch: Any) -> Callable[[], list[Any]]:
+    """A whole batch as a function without arguments: what it refers to travels with its code."""
+
+    def run_batch() -> list[Any]:
+        results: list[Any] = batch()
+        return results
+
+    return run_batch
 
 
 def _check_named(function: Callable[..., Any]) -> None:
@@ -275,8 +300,8 @@ def _check_named(function: Callable[..., Any]) -> None:
         raise FunctionNotImportableError(
             f"workers import functions by name, and {name} is not what joblib was given but an object around it "
             f"({type(function).__module__}.{type(function).__qualname__}). scikit-learn wraps its calls so, and gives "
-            f"them estimators; both travel pickled only, which farpool does not take: use "
-            f'joblib.parallel_config("loky") for those. Nothing was sent.'
+            f"them estimators; both travel pickled, which "
+            f"takes a key that producers and workers share (`farpool key --new`). Nothing was sent."
         )
 
 

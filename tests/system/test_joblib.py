@@ -233,3 +233,20 @@ def test_scikit_learns_own_searches_are_refused_before_anything_is_sent(far):
 def test_an_argument_that_cannot_travel_is_named(far):
     with pytest.raises(ArgumentError, match=r"argument 1 .*cannot travel"):
         Parallel()(delayed(joblib_tasks.root)(value) for value in [1.0, object(), 2.0])
+
+
+def test_with_a_key_scikit_learns_searches_over_two_daemons_score_as_in_one_process(server, tmp_path, monkeypatch):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, cross_val_score
+
+    monkeypatch.setenv("FARPOOL_KEY", "k" * 43)
+    X, y, _ = joblib_tasks.work_of_a_search()  # noqa: N806
+    search = GridSearchCV(LogisticRegression(max_iter=500), {"C": [0.01, 0.1, 1.0]}, cv=4, n_jobs=-1)
+    alone = GridSearchCV(LogisticRegression(max_iter=500), {"C": [0.01, 0.1, 1.0]}, cv=4).fit(X, y)
+    with daemons(server.url, tmp_path, "host1", "host2"), parallel_config("farpool", url=server.url):
+        search.fit(X, y)
+        scores = cross_val_score(LogisticRegression(max_iter=500), X, y, cv=4)
+        assert os.getpid() not in Parallel(batch_size=1)(delayed(lambda: os.getpid())() for _ in range(4))
+        assert Parallel()(delayed(lambda number: -number)(number) for number in range(5)) == [0, -1, -2, -3, -4]
+    assert (search.cv_results_["mean_test_score"] == alone.cv_results_["mean_test_score"]).all()
+    assert (scores == cross_val_score(LogisticRegression(max_iter=500), X, y, cv=4)).all()
