@@ -62,13 +62,13 @@ class AsyncResult:
         try:
             if future.cancelled():
                 return
-            error = future.exception()
-            if error is None and self._callback is not None:
+            failure = future.exception()
+            if failure is None and self._callback is not None:
                 self._callback(future.result())
-            elif error is not None and self._error_callback is not None:
-                self._error_callback(error)
-        except Exception:  # it must not end the thread that brings the results of all others
-            sys.excepthook(*sys.exc_info())
+            elif failure is not None and self._error_callback is not None:
+                self._error_callback(failure)
+        except Exception as error:  # it must not end the thread that brings the results of all others
+            sys.excepthook(type(error), error, error.__traceback__)
         finally:
             self._told.set()
 

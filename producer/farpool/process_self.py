@@ -17,7 +17,7 @@ class ProcessSelf(Handle):
 
     def __init__(self, class_name: str, attributes: dict[str, Any]) -> None:
         self._class_name, self._attributes = class_name, attributes
-        self.__dict__.update(attributes)
+        vars(self).update(attributes)
 
     @classmethod
     def of(cls, process: Any) -> "ProcessSelf":

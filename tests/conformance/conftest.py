@@ -11,6 +11,7 @@ import pytest
 from daemons import Daemon, daemons
 
 import farpool
+from farpool import process
 from farpool.embedded import Server
 
 SLOTS = 4
@@ -64,6 +65,14 @@ def standing(standing_host: Daemon, standing_pids: set[int]) -> set[int]:
 @pytest.fixture(autouse=True)
 def _nothing_is_left(standing_host: Daemon, leaves_nothing: None) -> None:
     """See `leaves_nothing`."""
+
+
+@pytest.fixture(autouse=True)
+def _executors_of_processes_are_over(standing_host: Daemon) -> Iterator[None]:
+    """They live as long as the program, which goes on to other folders' tests here."""
+    yield
+    while process._executors:
+        process._executors.popitem()[1].shutdown()
 
 
 @pytest.fixture(params=["standard", "farpool"])

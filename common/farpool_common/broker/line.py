@@ -63,8 +63,11 @@ class Line:
         return found
 
     def _read(self) -> Any:
+        connection = self._connection
+        if connection is None:  # closed by another thread since the command went out
+            raise redis.ConnectionError("the connection was closed")
         try:
-            return self._connection.read_response()
+            return connection.read_response()
         except ResponseError as error:
             return error
 
