@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError, wait
 from typing import Any
 
+from farpool.connect import find_server
 from farpool.executor import Executor
 from farpool.future import Future
 from farpool.process_self import ProcessSelf
@@ -245,14 +246,11 @@ _running_daemons: set[Process] = set()
 
 def _executor(url: str | None) -> Executor:
     """One for each server, made when the first process starts; they end with the program."""
-    key = url or next((os.environ[name] for name in _ADDRESSES if os.environ.get(name)), "")
     with _opening:
-        if key not in _executors:
-            _executors[key] = Executor(url)
-        return _executors[key]
-
-
-_ADDRESSES = "FARPOOL_URL", "RQ_REDIS_URL", "REDIS_URL"
+        address = find_server(url).url
+        if address not in _executors:
+            _executors[address] = Executor(address)
+        return _executors[address]
 
 
 def _end_daemons() -> None:
