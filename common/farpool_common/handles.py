@@ -30,6 +30,7 @@ HOMES: Mapping[str, str] = {
     "namespace": "farpool.shared.namespaces:Namespace",
     "stream": "farpool.shared.queues:Stream",
     "pipe": "farpool.shared.pipes:Connection",
+    "process": "farpool.process_self:ProcessSelf",
 }
 """The class of each kind.  Kinds are on the wire: never rename one."""
 

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from concurrent.futures import as_completed, wait
+    from multiprocessing import TimeoutError  # noqa: A004  Pool's own, and no builtin
 
     from farpool.executor import Executor
     from farpool.future import Future
+    from farpool.pool import Pool
+    from farpool.process import Process
     from farpool.putting import put
     from farpool.shared.arrays import Array
     from farpool.shared.barriers import Barrier
@@ -83,6 +86,8 @@ __all__ = [
     "MemoryNotSharedError",
     "ObjectExpiredError",
     "Pipe",
+    "Pool",
+    "Process",
     "PythonVersionError",
     "Queue",
     "QueueFullError",
@@ -105,6 +110,7 @@ __all__ = [
     "SimpleQueue",
     "TaskLostError",
     "TaskTimeoutError",
+    "TimeoutError",
     "TooLargeError",
     "Value",
     "WorkerLostError",
@@ -125,12 +131,15 @@ _HOMES = {
     "Lock": "farpool.shared.locks",
     "Manager": "farpool.shared.manager",
     "Pipe": "farpool.shared.pipes",
+    "Pool": "farpool.pool",
+    "Process": "farpool.process",
     "Queue": "farpool.shared.queues",
     "RLock": "farpool.shared.locks",
     "Ref": "farpool_common.codec",
     "Semaphore": "farpool.shared.semaphores",
     "Serializer": "farpool_common.codec",
     "SimpleQueue": "farpool.shared.queues",
+    "TimeoutError": "multiprocessing",
     "Value": "farpool.shared.values",
     "as_completed": "concurrent.futures",
     "put": "farpool.putting",

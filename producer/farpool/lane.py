@@ -40,6 +40,7 @@ class Lane:
         self.due_at = math.inf
         self._calls: deque[Call] = deque()
         self.append = self._calls.append
+        self._is_ended = False
         self._held_at: float | None = None
         self._taken_at = 0.0
         self.is_bounded = route.options.waits_when_full
@@ -63,9 +64,13 @@ class Lane:
         """True while there are calls that were not taken."""
         return bool(self._calls)
 
+    def end(self) -> None:
+        """No calls come after those that are here."""
+        self._is_ended = True
+
     def is_over(self) -> bool:
-        """False: a function may always be called again."""
-        return False
+        """False, unless it was ended: a function may always be called again."""
+        return self._is_ended and not self._calls
 
     def take(self, now: float) -> Shipment | None:
         """The next task worth sending now; None when there is none, or none until `due_at`."""
