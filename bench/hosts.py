@@ -1,7 +1,7 @@
 """The pool that benchmarks run on: a real server and worker daemons on this machine."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from unittest import mock
 from weakref import WeakKeyDictionary
@@ -23,11 +23,13 @@ def executor(daemons: int = 2, slots: int = 1, *, shares_memory: bool = True) ->
     """
     plan = [(f"host{number}", slots) for number in range(daemons)]
     no_folder = nullcontext() if shares_memory else mock.patch.object(SharedFolder, "created", return_value=None)
-    with no_folder, LocalPool(plan, paths=[ROOT]) as pool:
+    with ExitStack() as stack:
+        with no_folder:  # for this pool only: another may be beside it
+            pool = stack.enter_context(LocalPool(plan, paths=[ROOT]))
         CONDITIONS.prepare(pool.url)
-        with Executor(pool.url) as found:
-            _URLS[found] = pool.url
-            yield found
+        found = stack.enter_context(Executor(pool.url))
+        _URLS[found] = pool.url
+        yield found
 
 
 def url_of(pool: Executor) -> str:
