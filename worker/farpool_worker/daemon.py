@@ -18,7 +18,7 @@ from farpool_common.keys import Keys
 from farpool_worker.claimer import Claimer
 from farpool_worker.commands import Commands
 from farpool_worker.deadline import BOOTTIME, Deadline
-from farpool_worker.dispatch import ahead, batches, stuck_seconds, work_of
+from farpool_worker.dispatch import QUICK_SECONDS, ahead, batches, stuck_seconds, work_of
 from farpool_worker.drain import Drain, Holdings, give_back, send_results, unsaid
 from farpool_worker.events import Settled
 from farpool_worker.host_objects import HostObjects
@@ -311,13 +311,17 @@ class Daemon:
             give_back(self._broker, self._ledger, self._could_go()[-surplus:])
         if len(self._outbox):  # what cannot be run has ended already
             send_results(self._outbox, self._ledger, self._jobs)
-        if capacity > 0 and self._pool.idle():  # what a doorbell brings begins at once
+        if capacity > 0 and self._is_worth_listening():
             self._claimer.listen(now)
+
+    def _is_worth_listening(self) -> bool:
+        """While slots have quick tasks only, they are idle before a doorbell could be of use."""
+        return bool(self._pool.idle()) or (self._results.task_seconds or 0.0) > QUICK_SECONDS
 
     def _listen_meanwhile(self) -> None:
         """While the server takes results in, whose answer leads to nothing new: have it ring for the next task."""
         now = time.monotonic()
-        if not self._drain.is_on and self._lease.is_sure and self._pool.idle() and self._capacity() > 0:
+        if not self._drain.is_on and self._lease.is_sure and self._capacity() > 0 and self._is_worth_listening():
             with suppress(ServerError):  # met again by who listens in turn
                 self._claimer.listen(now)
 

@@ -22,6 +22,9 @@ AHEAD_SECONDS = 0.03
 """Up to this run time a task is claimed while another runs: its slot then goes on at once, where two round trips
 take 2 ms of a busy machine (5 to 8 % of tasks of 20 ms).  So long it may wait here while another host is idle."""
 
+QUICK_SECONDS = 0.001
+"""So long a slot is busy with a task for which it is not worth to ask for the next one before it is over (guess)."""
+
 MOST_IN_BATCH = 64
 MOST_AHEAD = 64
 """Tasks claimed ahead per slot, at most: what is claimed here cannot run elsewhere (guess)."""
