@@ -49,6 +49,12 @@ def nap(seconds):
     return seconds
 
 
+def tells_and_naps(path, seconds):
+    """Says that it has begun, then takes its time."""
+    Path(path).touch()
+    time.sleep(seconds)
+
+
 def fails_later():
     time.sleep(0.5)
     raise RuntimeError("later")

@@ -99,10 +99,11 @@ def test_killing_the_horse_fails_its_job_and_the_worker_goes_on(queue, tmp_path)
     wait_for(lambda: after.get_status() == "finished")
 
 
-def test_a_worker_that_is_told_to_shut_down_ends_its_running_job_first(other):
-    queue = Queue(connection=other)
+def test_a_worker_that_is_told_to_shut_down_ends_its_running_job_first(other, tmp_path):
+    queue, begun = Queue(connection=other), tmp_path / "begun"
     with pool_worker(other.url, "default", slots=1) as worker:
-        job = running(queue.enqueue(jobs.nap, 0.5))
+        job = queue.enqueue(jobs.tells_and_naps, str(begun), 0.5)
+        wait_for(begun.exists)  # "started" is what is claimed: a worker that stops gives back what has not begun
         waiting = queue.enqueue(jobs.say_hello)
         send_shutdown_command(other, worker.name)
         assert worker.process.wait(20) == 0
