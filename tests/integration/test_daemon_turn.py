@@ -3,13 +3,15 @@
 The turns are taken here, one by one, without the thread: so its heartbeat comes at the very moment that matters.
 """
 
+from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 
 import pytest
 
 from farpool_common.address import Address
-from farpool_common.broker import Claimed, NewTask, ProducerBroker, WorkerBroker
+from farpool_common.broker import Claimed, Malformed, NewTask, ProducerBroker, WorkerBroker
+from farpool_common.errors import ServerUnreachableError
 from farpool_common.keys import Keys
 from farpool_worker.daemon import Daemon
 from farpool_worker.ledger import Stage
@@ -110,3 +112,17 @@ def test_a_task_that_is_claimed_again_by_who_lost_it_begins_once(daemon, other, 
     turn(daemon)
     assert [(held.task, held.stage) for held in daemon._ledger.all()] == [(again, Stage.SENT)]
     assert not daemon._ledger.ready()
+
+
+def test_an_outage_over_one_doorbell_s_bad_record_loses_nothing_that_another_has_brought(daemon, held, monkeypatch):
+    again = replace(held.task, id="t2")
+    bad = Malformed("bad", "e", "default", None, 1, "no record")
+    daemon._claimer._brought = [Claimed(malformed=[bad]), Claimed([again])]
+
+    def cut(_: object) -> None:
+        raise ServerUnreachableError("cut")
+
+    monkeypatch.setattr(daemon._broker, "quarantine", cut)
+    with pytest.raises(ServerUnreachableError):
+        daemon._intake.take_brought()
+    assert "t2" in daemon._ledger

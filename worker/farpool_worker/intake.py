@@ -31,17 +31,17 @@ class Intake:
     def take_brought(self) -> bool:
         """Take in what doorbells have brought; whether that was anything.  Raises an outage."""
         brought = self._claimer.brought()
-        for claimed in brought:
-            self.take(claimed)
+        self.take(*brought)
         return bool(brought)
 
-    def take(self, claimed: Claimed) -> None:
+    def take(self, *claims: Claimed) -> None:
         """Every task is held from here on.  Raises an outage, once all are."""
-        for task in claimed.tasks:
+        for task in (task for claimed in claims for task in claimed.tasks):
             self._accept(task)
-        for malformed in claimed.malformed:
+        refused = [malformed for claimed in claims for malformed in claimed.malformed]
+        for malformed in refused:
             self._results.refuse(malformed)
-        for malformed in claimed.malformed:
+        for malformed in refused:
             self._broker.quarantine(malformed)
 
     def _accept(self, task: Task) -> None:
