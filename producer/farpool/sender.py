@@ -202,7 +202,7 @@ class Sender:
         tasks = [parcel.task(self._inbox.reply) for parcel in parcels]
         if self._is_lone and self._inbox.turn.acquire(blocking=False):
             try:  # whoever sends a lone call asks for its result next
-                question = self._inbox.question()
+                question = self._inbox.question() if self._broker.can_ask else None
                 self._broker.enqueue(options.queue, tasks, most=options.max_queued, question=question)
             finally:
                 self._inbox.turn.release()

@@ -166,6 +166,8 @@ class FakeBroker:
     def require(self, durability: Durability) -> None:
         self.durability = durability
 
+    can_ask = True
+
     def waiting(self, queue: str) -> int:
         with self.server.changed:
             self._check_outage()

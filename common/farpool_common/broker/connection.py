@@ -14,14 +14,11 @@ from redis.retry import Retry
 
 from farpool_common.address import Address
 from farpool_common.broker.durability import MARK_SECONDS, Durability
-from farpool_common.broker.line import Command, Line
+from farpool_common.broker.line import COPIED_BYTES, Command, Line, encoded
 from farpool_common.broker.outages import translated
 from farpool_common.broker.sentinels import service_client
 from farpool_common.errors import SettingsError
 from farpool_common.service import is_service
-
-_COPIED_BYTES = 6000
-"""Arguments up to this size are joined into one buffer before they are sent; redis-py's own default."""
 
 TIMEOUT_SECONDS = 5.0
 """How long one command may take before its connection counts as lost (guess)."""
@@ -37,7 +34,7 @@ def connect(url: str, *, timeout: float = TIMEOUT_SECONDS, bulk: bool = False) -
     if not url.startswith("unix:"):
         options["socket_keepalive"] = True
     if bulk:
-        options["command_packer"] = PythonRespSerializer(_COPIED_BYTES, _encoded)
+        options["command_packer"] = PythonRespSerializer(COPIED_BYTES, encoded)
     return client_of(
         url,
         protocol=2,
@@ -59,11 +56,6 @@ def client_of(url: str, **options: Any) -> redis.Redis:
 def masked(url: str) -> str:
     """The address without its password, for messages."""
     return Address(url, "the caller").masked
-
-
-def _encoded(value: Any) -> bytes | memoryview:
-    """An argument of a command as bytes; large values come as memoryviews and stay as they are."""
-    return value if isinstance(value, (bytes, memoryview)) else str(value).encode()
 
 
 class Scripts:

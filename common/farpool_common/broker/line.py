@@ -20,7 +20,8 @@ Command = tuple[Any, ...]
 LOOK_SECONDS = 1.0
 """A connection that was left alone for this long may be gone: that is looked at before it is used (guess)."""
 
-_COPIED_BYTES = 6000
+COPIED_BYTES = 6000
+"""Arguments up to this size are joined into one buffer before they are sent; redis-py's own default."""
 
 
 class Line:
@@ -140,12 +141,13 @@ def packed(command: Command) -> bytes:
 
 
 def _in_python(command: Command) -> bytes:
-    pack: Any = PythonRespSerializer(_COPIED_BYTES, _encoded).pack
+    pack: Any = PythonRespSerializer(COPIED_BYTES, encoded).pack
     return b"".join(pack(*command))
 
 
-def _encoded(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode()
+def encoded(value: Any) -> bytes | memoryview:
+    """An argument of a command as bytes; large values come as memoryviews and stay as they are."""
+    return value if isinstance(value, (bytes, memoryview)) else str(value).encode()
 
 
 def _packer() -> Callable[[Any], Any]:

@@ -51,7 +51,8 @@ class ProducerBroker:
     ) -> None:
         """Append tasks to a queue in one step.  May be repeated after any doubt: ids are recognised.
 
-        `question`: read replies next; it saves a round trip to ask at once.  For the thread that may read now.
+        `question`: read replies next; it saves a round trip to ask at once.  For the thread that may read now, while
+        it `can_ask`.
         Raises QueueFullError, with nothing written, when the queue would then hold more than `most` tasks.
         """
         args: list[Any] = [self.keys.prefix, "" if most is None else most, queue]
@@ -64,13 +65,16 @@ class ProducerBroker:
             raise QueueFullError(queue, waiting, most)
 
     def _enqueue(self, keys: list[str], args: list[Any], question: Question | None) -> Any:
-        if question is not None and self._durability is Durability.MEMORY and not self._replies.is_asked:
+        if question is not None:
             answer = self._replies.ask_behind(self._scripts.command("enqueue", keys, args), question)
             if not isinstance(answer, Exception):
                 return answer  # else it is sent again, and says the same, or the script is there then
-        elif question is not None:
-            self._payloads.forget(question.taken)
         return self._scripts.run_durably("enqueue", keys, args, self._durability, self.keys.mark)
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether a question may go with an enqueue: none waits already, and no disk or replica is waited for."""
+        return self._durability is Durability.MEMORY and not self._replies.is_asked
 
     def waiting(self, queue: str) -> int:
         """How many tasks a queue holds."""

@@ -134,6 +134,18 @@ def test_with_durable_submits_large_results_are_removed_as_well(tmp_path: Path) 
         worker.broker.close()
 
 
+def test_with_durable_submits_records_of_finished_tasks_are_removed_as_well(tmp_path: Path) -> None:
+    with node(tmp_path / "n", "--appendonly", "yes") as server, redis.Redis.from_url(server.url) as client:
+        worker = HandWorker(server.url)
+        with Executor(server.url, durability="fsync") as executor:
+            for number in range(2 * FEW):
+                future = executor.submit(f.square, number)
+                worker.run(worker.claim()[0])
+                assert future.result(DEADLINE) == number**2
+            wait_until(lambda: client.keys("rq:job:*") == [])
+        worker.broker.close()
+
+
 def test_slots_are_those_of_the_live_hosts(executor: Executor, worker: HandWorker) -> None:
     assert executor._max_workers == 2
 
