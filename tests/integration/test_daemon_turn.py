@@ -126,3 +126,26 @@ def test_an_outage_over_one_doorbell_s_bad_record_loses_nothing_that_another_has
     with pytest.raises(ServerUnreachableError):
         daemon._intake.take_brought()
     assert "t2" in daemon._ledger
+
+
+def test_a_job_is_stopped_that_was_claimed_while_the_daemon_read_commands(server, daemon, monkeypatch):
+    """Its doorbell rings in the middle of the turn, and then comes the command: both wait when commands are read."""
+    while not daemon._pool.idle():
+        turn(daemon)
+    while not daemon._claimer.waitables():
+        turn(daemon)
+    producer = ProducerBroker(server.url)
+    read = daemon._commands.received
+
+    def read_after_the_ring():
+        producer.enqueue("default", [NewTask(id="t", data=b"\x94", description="d", label="m:f")])
+        daemon._broker.client.publish(KEYS.channel("slow"), '{"command": "stop-job", "job_id": "t"}')
+        wait([daemon._commands])
+        return read()
+
+    monkeypatch.setattr(daemon._commands, "received", read_after_the_ring)
+    daemon._talk_to_redis([daemon._commands])
+    producer.close()
+    while daemon._broker.client.hget(KEYS.job("t"), "status") not in (b"stopped", b"failed"):
+        turn(daemon)
+    assert daemon._broker.client.hget(KEYS.job("t"), "status") == b"stopped"

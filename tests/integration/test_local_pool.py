@@ -57,6 +57,7 @@ class Owner:
         return json.loads(self.process.stdout.readline())
 
     def is_cleaned_up(self) -> bool:
+        """At the latest a tenth of a second after the owner's end, when the last sleep of a guardian is over."""
         return not any(is_alive(each) for each in self.others) and list(self.folder.iterdir()) == []
 
 
@@ -157,7 +158,7 @@ with LocalPool([("a", 1)]) as pool:
     os.killpg(found.process.pid, signal.SIGINT)  # what a terminal does
     assert found.read() == {**found.said, "running": True}
     assert found.process.wait(PATIENCE_SECONDS) == 0
-    assert found.is_cleaned_up()
+    wait_until(found.is_cleaned_up)
 
 
 # --- the pool of a process ------------------------------------------------------------------------
@@ -175,7 +176,7 @@ say(pools[0], same=len(set(map(id, pools))) == 1, slots=pools[0].slots)
     )
     assert found.said["same"] is True
     assert found.process.wait(PATIENCE_SECONDS) == 0
-    assert found.is_cleaned_up()
+    wait_until(found.is_cleaned_up)
     assert found.process.stderr is not None
     assert found.process.stderr.read().decode() == (
         "farpool: no Redis at localhost:6379; started an embedded server and "

@@ -9,6 +9,7 @@ from farpool_common.broker.doorbell import WAIT_SECONDS, Ring
 from farpool_common.broker.outages import OUTAGES
 from farpool_common.errors import ServerError, ServerRefusedError, ServerUnreachableError
 from farpool_worker.log import log
+from farpool_worker.poller import Poller
 
 MOST_AT_ONCE = 50
 """Tasks in one claim: the server takes 30 to 40 µs for each, and answers nobody else meanwhile."""
@@ -52,6 +53,10 @@ class Claimer:
             raise ServerUnreachableError("a doorbell's connection is silent: the server is gone, or was paused")
         if any(bell.is_armed and bell.is_elsewhere for bell in self._doorbells):
             raise ServerUnreachableError("the sentinels name another primary: its connections are made anew")
+
+    def hear_now(self, now: float) -> None:
+        """Read the doorbells that have rung since the turn began."""
+        self.hear(Poller().wait(self.waitables(), 0), now)
 
     def _answer(self, bell: Doorbell, now: float) -> Ring:
         """What one doorbell brings.  An error that is about its queue alone leaves the others as they are."""

@@ -89,7 +89,7 @@ class Daemon:
             has_rq=settings.jobs.rq is not None,
         )
         self._commands = Commands(self._broker.client, self._keys, settings.name, self._broker.place)
-        self._orders = Orders(self._ledger, self._pool, self._results)
+        self._orders = Orders(self._commands, self._claimer, self._intake, self._ledger, self._pool, self._results)
         presence = Presence(settings, self._ledger, self._claimer)
         self._lease = Lease(
             self._lease_broker, self._ledger, settings.times, presence.fields, self._wakeup.ring, self._deadline
@@ -277,7 +277,7 @@ class Daemon:
             self._claimer.hear(ready, now)
             if self._intake.take_brought():
                 self._dispatch()
-            self._hear_commands(ready)
+            self._orders.hear(ready)
             send_results(self._outbox, self._ledger, self._jobs)
             if self._stuck_in(now) == 0.0:
                 give_back(self._broker, self._ledger, self._could_go())
@@ -293,13 +293,6 @@ class Daemon:
         self._retry_at = time.monotonic() + delay
         self._claimer.reset()
         self._commands.close()
-
-    def _hear_commands(self, ready: list[Any]) -> None:
-        if not self._commands.is_open:
-            self._commands.open()
-        elif self._commands in ready:
-            for command in self._commands.received():
-                self._orders.obey(command)
 
     def _claim(self, now: float) -> None:
         if self._drain.is_on or not self._lease.is_sure:

@@ -1,9 +1,13 @@
 """What a command of RQ's channel leads to."""
 
 import signal
-from typing import assert_never
+import time
+from collections.abc import Iterable
+from typing import Any, assert_never
 
-from farpool_worker.commands import Command, KillHorse, Shutdown, StopJob
+from farpool_worker.claimer import Claimer
+from farpool_worker.commands import Command, Commands, KillHorse, Shutdown, StopJob
+from farpool_worker.intake import Intake
 from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
 from farpool_worker.pool import Pool
@@ -13,11 +17,35 @@ from farpool_worker.results import Results
 class Orders:
     """Main loop only."""
 
-    def __init__(self, ledger: Ledger, pool: Pool, results: Results) -> None:
+    def __init__(
+        self,
+        commands: Commands,
+        claimer: Claimer,
+        intake: Intake,
+        ledger: Ledger,
+        pool: Pool,
+        results: Results,
+    ) -> None:
+        self._commands, self._claimer, self._intake = commands, claimer, intake
         self._ledger, self._pool, self._results = ledger, pool, results
 
-    def obey(self, command: Command) -> None:
-        """Do what somebody asked for."""
+    def hear(self, ready: Iterable[Any]) -> None:
+        """Subscribe, or obey what is there to be read.  Raises an outage."""
+        if not self._commands.is_open:
+            self._commands.open()
+        elif self._commands in ready:
+            self._obey_all(self._commands.received())
+
+    def _obey_all(self, commands: Iterable[Command]) -> None:
+        """Whoever sent one may have seen a job start whose doorbell has rung since this turn began."""
+        try:
+            self._claimer.hear_now(time.monotonic())
+            self._intake.take_brought()
+        finally:
+            for command in commands:
+                self._obey(command)
+
+    def _obey(self, command: Command) -> None:
         match command:
             case StopJob(job_id, execution):
                 held = self._ledger.get(job_id)
