@@ -5,12 +5,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from farpool_common.backoff import Backoff
 from farpool_common.broker import WorkerBroker, register
 from farpool_common.errors import ServerError
 from farpool_worker.deadline import Deadline
+from farpool_worker.lease_times import LeaseTimes
 from farpool_worker.ledger import Ledger
 from farpool_worker.log import log
 
@@ -27,15 +27,6 @@ MOST_AT_ONCE = 50
 """Tasks that one call takes over: the server takes some 25 µs for each, and answers nobody else meanwhile."""
 
 HOST_RECORD_SECONDS = 120
-
-
-@dataclass(frozen=True)
-class LeaseTimes:
-    """Seconds: how long a daemon may be silent, how long others wait beyond that, how often they look."""
-
-    lease: float = 15.0
-    grace: float = 5.0
-    sweep: float = 5.0
 
 
 class Lease:

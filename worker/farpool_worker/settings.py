@@ -15,7 +15,7 @@ from farpool_common.shared import FOLDER_VARIABLE, SharedFolder
 from farpool_common.sizes import MAX_BYTES, RESULT_BYTES_SETTING, most_bytes
 from farpool_worker.host_objects import default_bytes
 from farpool_worker.job_options import JobOptions
-from farpool_worker.lease import LeaseTimes
+from farpool_worker.lease_times import LeaseTimes
 from farpool_worker.oom import OomWatch
 
 STRATEGIES = ("default", "round_robin", "random")
