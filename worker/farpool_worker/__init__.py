@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from farpool_worker.rq.pool_worker import PoolWorker
+    from farpool_worker.pool_worker import PoolWorker
 
 __all__ = ["PoolWorker"]
 
@@ -11,7 +11,7 @@ __all__ = ["PoolWorker"]
 def __getattr__(name: str) -> Any:
     """`farpool_worker.PoolWorker` for `rq worker -w`, without loading RQ for everybody else."""
     if name == "PoolWorker":
-        from farpool_worker.rq.pool_worker import PoolWorker
+        from farpool_worker.pool_worker import PoolWorker
 
         return PoolWorker
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

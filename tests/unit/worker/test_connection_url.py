@@ -6,7 +6,7 @@ from redis.sentinel import Sentinel
 
 from farpool_common.broker import client_of
 from farpool_common.errors import SettingsError
-from farpool_worker.rq.connection_url import url_of
+from farpool_worker.connection_url import url_of
 
 SAME = ("host", "port", "db", "path", "username", "password", "ssl_cert_reqs", "ssl_ca_certs")
 
