@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -75,12 +76,13 @@ def seed() -> int:
     return chosen
 
 
-def descendants(without: Collection[int] = ()) -> set[int]:
-    """Pids of all live processes below this one, but for some and what is below them."""
-    found = set()
+def descendants(without: Collection[int] = ()) -> set[psutil.Process]:
+    """All live processes below this one, but for some and what is below them."""
+    found: set[psutil.Process] = set()
     for child in psutil.Process().children():
-        if child.pid not in without and child.status() != psutil.STATUS_ZOMBIE:
-            found |= {child.pid, *(below.pid for below in child.children(recursive=True))}
+        with suppress(psutil.NoSuchProcess):  # it ends while we look
+            if child.pid not in without and child.status() != psutil.STATUS_ZOMBIE:
+                found |= {child, *child.children(recursive=True)}
     return found
 
 
@@ -101,8 +103,7 @@ def leaves_nothing(shared_server: Server, standing: set[int], temporary_folder: 
     """Fails the test when it leaves a process or something in the temporary folder."""
     files, processes = set(temporary_folder.iterdir()), descendants(standing)
     yield
-    new = [psutil.Process(pid) for pid in descendants(standing) - processes if psutil.pid_exists(pid)]
-    _, alive = psutil.wait_procs(new, 10)
+    _, alive = psutil.wait_procs(descendants(standing) - processes, 10)
     assert not alive, f"processes left: {[(process.pid, process.cmdline()) for process in alive]}"
     deadline = time.monotonic() + 10  # what killed processes leave is removed by their survivors
     while not set(temporary_folder.iterdir()) <= files and time.monotonic() < deadline:
