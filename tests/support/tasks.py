@@ -235,6 +235,11 @@ def slow_sum(array: np.ndarray, journal: str, seconds: float) -> tuple[int, floa
     return os.getpid(), float(array.sum())
 
 
+def sum_when_told(array: np.ndarray, go: str) -> float:
+    _wait_for(go)
+    return float(array.sum())
+
+
 def dies_once_with(array: np.ndarray, journal: str) -> float:
     dies_once(journal)
     return float(array.sum())

@@ -177,12 +177,14 @@ def test_two_producers_that_put_the_same_share_it_and_the_last_one_removes_it(ex
 # --- life and death ----------------------------------------------------------------------------
 
 
-def test_calls_keep_what_they_were_given_until_they_are_over(executor, host, big, journal):
+def test_calls_keep_what_they_were_given_until_they_are_over(executor, host, big, tmp_path):
+    go = tmp_path / "go"
     with connect(host.url) as client:
-        futures = [executor.submit(tasks.slow_sum, executor.put(big), str(journal), 0.3) for _ in range(4)]
+        futures = [executor.submit(tasks.sum_when_told, executor.put(big), str(go)) for _ in range(4)]
         gc.collect()
         assert stored_keys(client) != []
-        assert {future.result()[1] for future in as_completed(futures)} == {big.sum()}
+        go.touch()
+        assert {future.result() for future in as_completed(futures)} == {big.sum()}
         del futures
         wait_for(lambda: stored_keys(client) == [])
 
