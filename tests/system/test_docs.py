@@ -1,23 +1,15 @@
 """Every command and program in the README runs."""
 
-import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-ROOT = Path(__file__).parent.parent.parent
-README = (ROOT / "README.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+from pages import ROOT, blocks, run_script
 
 
 def commands() -> list[str]:
-    return [line.partition("  #")[0].strip() for block in blocks("sh") for line in block.splitlines() if line.strip()]
+    shown = blocks("README.md", "sh")
+    return [line.partition("  #")[0].strip() for block in shown for line in block.splitlines() if line.strip()]
 
 
 def test_the_readme_shows_the_commands_that_are_tested_here():
@@ -36,39 +28,25 @@ def test_continuous_integration_runs_exactly_make_test():
     assert lines[-1] == "exec make test"
 
 
-@pytest.fixture
-def script(tmp_path: Path) -> Path:
-    """The README's program."""
-    (program,) = blocks("python")
-    (tmp_path / "script.py").write_text(program)
-    return tmp_path / "script.py"
-
-
-def test_the_program_runs_on_a_worker_as_the_readme_says(server, script):
+def test_the_program_runs_on_a_worker_as_the_readme_says(server, tmp_path: Path):
+    (program,) = blocks("README.md", "python")
     worker_command, run_command = (line for line in commands() if "queue.example.org" in line)
     url = server.url
-    words = worker_command.replace("redis://queue.example.org:6379/0", url).replace("~/project", str(script.parent))
+    words = worker_command.replace("redis://queue.example.org:6379/0", url).replace("~/project", str(tmp_path))
     worker = subprocess.Popen([sys.executable, "-m", *words.split()], stderr=subprocess.DEVNULL)
     try:
         assert run_command.endswith("python script.py")
-        environ = os.environ | {"FARPOOL_URL": url}
-        done = subprocess.run(
-            [sys.executable, "script.py"], env=environ, cwd=script.parent, capture_output=True, text=True, timeout=100
-        )
-        assert done.returncode == 0, done.stderr
-        assert len(done.stdout.splitlines()) == 9
-        assert "1.3011417504431" in done.stdout
+        printed = run_script(program, tmp_path, url=url)
+        assert len(printed.splitlines()) == 9
+        assert "1.3011417504431" in printed
     finally:
         worker.terminate()
         assert worker.wait(30) == 0
 
 
-def test_the_program_runs_without_any_server_as_the_readme_says(script):
-    environ = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
-    command = [sys.executable, "-m", "farpool", "run", "script.py"]
-    done = subprocess.run(command, env=environ, cwd=script.parent, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 9
+def test_the_program_runs_without_any_server_as_the_readme_says(tmp_path: Path):
+    (program,) = blocks("README.md", "python")
+    assert len(run_script(program, tmp_path, "-m", "farpool", "run").splitlines()) == 9
 
 
 def test_an_installed_copy_has_all_its_files(tmp_path):

@@ -1,21 +1,16 @@
 """Every command and program of docs/rq.md runs."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import redis
 from daemons import wait_for
+from pages import blocks
 
-ROOT = Path(__file__).parent.parent.parent
-GUIDE = (ROOT / "docs/rq.md").read_text()
+GUIDE = "docs/rq.md"
 SHOP = "def count_words(text):\n    return len(text.split())\n"
-
-
-def blocks(language: str) -> list[str]:
-    return [block.strip() for block in re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)]
 
 
 def shop(folder: Path) -> Path:
@@ -43,8 +38,8 @@ def enqueue(url: str, program: str, folder: Path) -> str:
 
 
 def test_each_step_and_each_way_back_runs_the_jobs_of_its_time(server, tmp_path):
-    rq, farpool, pool_worker, doctor, strict, stock = (block.split() for block in blocks("sh"))
-    (msgpacked,) = blocks("python")
+    rq, farpool, pool_worker, doctor, strict, stock = (block.split() for block in blocks(GUIDE, "sh"))
+    (msgpacked,) = blocks(GUIDE, "python")
     pickled = msgpacked.replace(", serializer=farpool.Serializer", "")
     folder, url = shop(tmp_path), server.url
     with redis.Redis.from_url(url) as client:

@@ -1,24 +1,18 @@
 """The commands and programs of docs/scaling.md run, on two servers."""
 
-import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import redis
 from daemons import wait_for
+from pages import blocks, run_script
 
 from farpool.embedded import Server
 
-GUIDE = (Path(__file__).parent.parent.parent / "docs/scaling.md").read_text()
+GUIDE = "docs/scaling.md"
 ONE, TWO = "redis://one.example.org:6379/0", "redis://two.example.org:6379/0"
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
 
 
 @contextmanager
@@ -41,31 +35,22 @@ def replaced(text: str, by: dict[str, str]) -> str:
     return text
 
 
-def run(program: str, folder: Path) -> str:
-    (folder / "script.py").write_text(program)
-    environ = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
-    command = [sys.executable, "script.py"]
-    done = subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def leases_given(url: str) -> int:
     with redis.Redis.from_url(url) as client:
         return int(client.hget("rq:farpool:counters", "claimed") or 0)
 
 
 def test_two_primaries_by_queue_and_in_turn_as_the_guide_says(server, tmp_path):
-    by_queue, in_turn = blocks("python")
-    commands, serving_both = blocks("sh")
+    by_queue, in_turn = blocks(GUIDE, "python")
+    commands, serving_both = blocks(GUIDE, "sh")
     with Server() as second:
         addresses = {ONE: server.url, TWO: second.url, "~/project": str(tmp_path)}
         with workers(commands, addresses):
-            assert run(replaced(by_queue, addresses), tmp_path).split() == ["3", "[0,", "1,", "4,", "9]"]
+            assert run_script(replaced(by_queue, addresses), tmp_path).split() == ["3", "[0,", "1,", "4,", "9]"]
             assert all(leases_given(url) for url in (server.url, second.url))
         before = leases_given(server.url), leases_given(second.url)
         with workers(serving_both, addresses):
-            assert run(replaced(in_turn, addresses), tmp_path).split() == ["332833500"]
+            assert run_script(replaced(in_turn, addresses), tmp_path).split() == ["332833500"]
         assert leases_given(server.url) > before[0]
         assert leases_given(second.url) > before[1]
         for url in (server.url, second.url):

@@ -1,10 +1,7 @@
 """Shared objects in tasks of two hosts."""
 
 import os
-import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import pytest
 import redis
 import shared_tasks
 from daemons import Daemon, daemons, wait_for
+from pages import blocks, run_script
 from shared_keys import shared_keys
 
 import farpool
@@ -20,7 +18,7 @@ from farpool.embedded import Server
 from farpool.shared.keeper import keeper
 from farpool_common.broker import connect
 
-PAGE = Path(__file__).parents[2] / "docs/shared-state.md"
+PAGE = "docs/shared-state.md"
 
 SHARED_SECONDS = "2"
 
@@ -202,10 +200,6 @@ def test_a_worker_may_keep_the_address_to_itself(server: Server, tmp_path: Path,
 
 
 def test_the_program_of_the_page_runs_as_it_says(server: Server, tmp_path: Path):
-    (program,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    (tmp_path / "script.py").write_text(program)
-    environ = os.environ | {"FARPOOL_URL": server.url}
+    (program,) = blocks(PAGE, "python")
     with daemons(server.url, tmp_path, "page", options=("-c", "2", "-P", str(tmp_path))):
-        command = [sys.executable, "script.py"]
-        done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert done.stdout == "1000 332833500\n0.5 ['a', 'b']\n", done.stderr
+        assert run_script(program, tmp_path, url=server.url) == "1000 332833500\n0.5 ['a', 'b']\n"

@@ -3,7 +3,6 @@
 import gc
 import os
 import pickle
-import re
 import signal
 import subprocess
 import sys
@@ -11,18 +10,18 @@ import textwrap
 import threading
 from functools import partial
 from itertools import repeat
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tasks
 from daemons import daemons, lines, wait_for
+from pages import blocks, run_script
 
 import farpool
 from farpool import Executor, MalformedTaskError, ObjectExpiredError, as_completed
 from farpool_common.broker import connect
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "shared-values.md"
+PAGE = "docs/shared-values.md"
 MEGABYTES = 8
 ALL_SIZES = pytest.mark.parametrize("chunksize", [1, 7, "auto"])
 
@@ -312,11 +311,8 @@ def test_a_call_whose_record_does_not_name_its_object_fails(executor, host, big)
 
 
 def test_the_program_of_the_documentation_runs(server, tmp_path):
-    (program,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    (tmp_path / "script.py").write_text(program)
-    command = [sys.executable, "-m", "farpool", "run", "script.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
-    assert (done.returncode, done.stdout) == (0, "500159.256\n"), done.stderr
+    (program,) = blocks(PAGE, "python")
+    assert run_script(program, tmp_path, "-m", "farpool", "run") == "500159.256\n"
 
 
 def test_references_travel_as_arguments_only(executor, big):

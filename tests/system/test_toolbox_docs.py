@@ -1,19 +1,8 @@
 """Every program of docs/joblib.md and docs/testing.md runs."""
 
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from daemons import daemons
-
-DOCS = Path(__file__).parent.parent.parent / "docs"
-
-
-def blocks(page: str) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+from pages import blocks, run_script
 
 
 @pytest.fixture
@@ -21,40 +10,30 @@ def run(server, tmp_path):
     """Runs a program with a daemon that knows its folder, and gives the lines it prints."""
 
     def printed(program: str) -> list[str]:
-        (tmp_path / "script.py").write_text(program)
-        done = subprocess.run(
-            [sys.executable, "script.py"],
-            cwd=tmp_path,
-            env=os.environ | {"FARPOOL_URL": server.url},
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.splitlines()
+        return run_script(program, tmp_path, url=server.url).splitlines()
 
     with daemons(server.url, tmp_path, "host1", "host2", options=("-c", "1", "-P", str(tmp_path))):
         yield printed
 
 
 def test_the_program_with_joblib_prints_the_same_values_in_both_ways(run):
-    first, *others = run(blocks("joblib.md")[0])
+    first, *others = run(blocks("docs/joblib.md", "python")[0])
     assert sorted(map(float, others)) == sorted(eval(first))
     assert len(others) == 8
 
 
 def test_the_program_with_folds_prints_eight_scores(run):
-    (scores,) = run(blocks("joblib.md")[1])
+    (scores,) = run(blocks("docs/joblib.md", "python")[1])
     assert all(0.5 < score <= 1.0 for score in eval(scores))
     assert len(eval(scores)) == 8
 
 
 def test_the_program_with_dask_adds_up(run):
-    assert run(blocks("joblib.md")[2]) == ["14"]
+    assert run(blocks("docs/joblib.md", "python")[2]) == ["14"]
 
 
 def test_the_tests_on_the_page_about_testing_pass(pytester):
-    eager, cluster = blocks("testing.md")
+    eager, cluster = blocks("docs/testing.md", "python")
     pytester.makepyfile(test_eager_page=eager, test_cluster_page=cluster)
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=3)
 
