@@ -1,0 +1,64 @@
+"""Every block of every chapter of docs/guide runs, in its order, on real daemons, and prints what the chapter shows."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chapter import Command, File, steps
+from pages import ROOT
+from restartable import RestartableServer
+from terminals import Terminals
+
+GUIDE = ROOT / "docs/guide"
+CHAPTERS = sorted(GUIDE.glob("[0-9]*.md"))
+SERVER = "redis://queue.example.org:6379/0"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(tmp_path: Path, leaves_nothing: None) -> None:
+    """See `leaves_nothing`; the test's own folder is there before and stays."""
+
+
+@pytest.fixture
+def terminals(tmp_path: Path) -> Iterator[Terminals]:
+    """A reader's terminals, and a server that all hosts reach."""
+    (tmp_path / "server").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = RestartableServer(tmp_path / "server", port=port)
+    found = Terminals(tmp_path, {SERVER: f"redis://127.0.0.1:{port}/0"})
+    try:
+        yield found
+    finally:
+        found.kill()
+        server.kill()
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda page: page.stem)
+def test_a_reader_who_follows_the_chapter_sees_what_it_shows(chapter: Path, terminals: Terminals):
+    todo = steps(chapter)
+    for step, following in zip(todo, [*todo[1:], None], strict=True):
+        if isinstance(step, File):
+            terminals.write(step.name, step.text)
+        else:
+            terminals.type(step, following.text if isinstance(following, Command) else "")
+    terminals.close()
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda page: page.stem)
+def test_every_file_of_a_chapter_is_used(chapter: Path):
+    todo = steps(chapter)
+    for at, file in enumerate(todo):
+        if isinstance(file, File):
+            stem = Path(file.name).stem
+            used = [step for step in todo[at + 1 :] if isinstance(step, Command) and stem in step.text]
+            read = [step for step in todo if isinstance(step, File) and step is not file and stem in step.text]
+            assert used or read, f"{file.name} is neither run nor imported nor read"
+
+
+def test_the_index_lists_every_chapter_by_its_title():
+    titles = [f"[{page.read_text().partition(chr(10))[0].removeprefix('# ')}]({page.name})" for page in CHAPTERS]
+    index = (GUIDE / "README.md").read_text()
+    assert [title for title in titles if title not in index] == []
+    assert "docs/guide/" in (ROOT / "README.md").read_text()
