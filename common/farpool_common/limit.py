@@ -1,5 +1,6 @@
 """The soft time limit of a call: an exception in it, by an alarm of the operating system."""
 
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -17,6 +18,10 @@ system takes, so a long one is set again each day."""
 def overrun(ran: float, limit: float) -> str:
     """What is said of a call that was stopped."""
     return f"stopped after {ran:.1f} s (limit {limit:g} s)"
+
+
+OVERRUN = re.compile(r"stopped after [\d.]+ s \(limit \S+ s\)")
+"""The text of `overrun`, and nothing else."""
 
 
 def late(ran: float, limit: float) -> TaskTimeoutError:
