@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import MethodType
+from types import MethodType, ModuleType
 from typing import Any
 
 from farpool_common.errors import DecodeError, FunctionNotImportableError
+from farpool_common.escape import printable
 
 
 def main_module_name() -> str | None:
@@ -21,8 +22,8 @@ def main_module_name() -> str | None:
     if spec is not None:
         name: str = spec.name
         return name.removesuffix(".__main__") if name.endswith(".__main__") else name
-    file = getattr(main, "__file__", None)
-    if file is None or "." in Path(file).stem:
+    file = _main_file(main)
+    if file is None or not Path(file).stem.replace("-", "_").isidentifier():
         return None
     return Path(file).stem
 
@@ -30,10 +31,15 @@ def main_module_name() -> str | None:
 def main_folder() -> Path | None:
     """The folder of the script that was started, where `main_module_name` can be imported."""
     main = sys.modules.get("__main__")
-    file = getattr(main, "__file__", None)
+    file = _main_file(main)
     if file is None or getattr(main, "__spec__", None) is not None:
         return None
     return Path(file).resolve().parent
+
+
+def _main_file(main: ModuleType | None) -> str | None:
+    file: str | None = getattr(main, "__file__", None)
+    return None if file == "<stdin>" else file  # `python < script.py` calls it that
 
 
 def function_name(function: Callable[..., Any]) -> str:
@@ -58,11 +64,18 @@ def function_name(function: Callable[..., Any]) -> str:
     if module == "__main__":
         portable = main_module_name()
         if portable is None:
-            raise _not_importable(described, "it was defined in an interactive session")
+            raise _not_importable(described, _why_main_has_no_name())
         return f"{portable}:{qualname}"
     if _lookup(module, qualname) is None:
         raise _not_importable(described, f"{module} has no attribute {qualname!r}")
     return f"{module}:{qualname}"
+
+
+def _why_main_has_no_name() -> str:
+    file = _main_file(sys.modules.get("__main__"))
+    if file is None:
+        return "it was defined in an interactive session"
+    return f"a script called {printable(Path(file).name)!r} cannot be imported"
 
 
 def is_bound(function: Callable[..., Any]) -> bool:

@@ -69,8 +69,10 @@ class Submitter:
         if client is None or client is not self._session.client:
             client = self._bound()
         try:
-            lane = self._lanes[fn]
-        except (KeyError, TypeError):  # met for the first time, a partial, or not hashable
+            lane = self._lanes.get(fn)
+        except TypeError:  # not hashable
+            lane = None
+        if lane is None:  # met for the first time, or a partial
             return self._submit(client, fn, args, kwargs)
         future: Future[T] = Future()
         client.accept(lane, future, args, kwargs)

@@ -48,6 +48,19 @@ def test_a_function_typed_into_an_interactive_session_is_refused(host):
     assert "interactive session" in done.stderr
 
 
+def test_a_function_of_a_program_that_python_reads_from_its_input_is_refused_at_once(host):
+    script = f"from farpool import Executor\ndef f(): pass\nExecutor({host.url!r}).submit(f)"
+    done = subprocess.run([sys.executable], input=script, capture_output=True, text=True)
+    assert "FunctionNotImportableError" in done.stderr
+    assert "interactive session" in done.stderr
+
+
+def test_a_refused_function_shows_one_error_and_none_of_our_own_before_it(executor):
+    with pytest.raises(FunctionNotImportableError) as refused:
+        executor.submit(lambda: 1)
+    assert refused.value.__context__ is None, "the reader would meet a KeyError first"
+
+
 def test_a_function_outside_the_workers_folders_is_refused_with_the_option_that_allows_it(executor):
     import shutil
 

@@ -54,6 +54,15 @@ def test_everything_in_the_script_itself_travels_both_ways(tmp_path: Path, name:
     assert done.stdout == "True True 7\n[32, 9]\n", done.stderr
 
 
+@pytest.mark.parametrize("name", ["my script.py", "script.v2.py"])
+def test_a_script_whose_name_no_worker_can_import_is_refused_at_once_by_its_name(tmp_path: Path, name: str):
+    (tmp_path / name).write_text(SCRIPT)
+    command = [sys.executable, name]
+    done = subprocess.run(command, cwd=tmp_path, env=without_server(), capture_output=True, text=True, timeout=60)
+    assert "FunctionNotImportableError" in done.stderr
+    assert f"a script called '{name}' cannot be imported" in done.stderr
+
+
 def test_a_module_of_a_package_that_is_run_by_name_travels_too(tmp_path: Path):
     package = tmp_path / "jobs"
     package.mkdir()
