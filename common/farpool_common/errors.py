@@ -220,6 +220,13 @@ class LeaseLostError(FarpoolError, ValueError):
     """A lock is no longer ours: its lease was not renewed in time, and others may have held it since."""
 
 
+def told(error: FarpoolError) -> str:
+    """The text for whoever has just named a server: with the next step, which a log need not repeat."""
+    if type(error) is not ServerUnreachableError:
+        return str(error)
+    return f"{error}. Is a server running there? FARPOOL_URL or --url name another, `farpool up` starts one here."
+
+
 # --- configuration -----------------------------------------------------------------------------
 
 

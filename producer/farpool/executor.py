@@ -17,7 +17,14 @@ from farpool_common.broker import Durability, ProducerBroker
 from farpool_common.by_value import Code
 from farpool_common.chunk import Initializer
 from farpool_common.codec import encode
-from farpool_common.errors import ArgumentError, ServerBusyError, SettingsError
+from farpool_common.errors import (
+    ArgumentError,
+    ServerBusyError,
+    ServerError,
+    ServerUnreachableError,
+    SettingsError,
+    told,
+)
 from farpool_common.names import unwrapped
 
 
@@ -131,6 +138,12 @@ class _ClientMaker:
             broker.check()
         except ServerBusyError:  # loading its data, say: an outage that passes
             pass
+        except ServerUnreachableError as error:  # its cause is pages of the client library's calls
+            broker.close()
+            raise type(error)(told(error)) from None
+        except ServerError as error:
+            broker.close()
+            raise error from None
         except BaseException:
             broker.close()
             raise

@@ -1,7 +1,9 @@
 """Every block of every chapter of docs/guide runs, in its order, on real daemons, and prints what the chapter shows."""
 
+import shutil
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -9,30 +11,36 @@ from chapter import Command, File, steps
 from pages import ROOT
 from restartable import RestartableServer
 from terminals import Terminals
+from tls_front import certificate, tls_front
 
 GUIDE = ROOT / "docs/guide"
 CHAPTERS = sorted(GUIDE.glob("[0-9]*.md"))
-SERVER = "redis://queue.example.org:6379/0"
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left(tmp_path: Path, leaves_nothing: None) -> None:
-    """See `leaves_nothing`; the test's own folder is there before and stays."""
+SERVER, WEB = "queue.example.org:6379", "8000"
+EARNEST, SECURE = "valkey.example.org:6379", "valkey.example.org:6380"
+"""The server that the last chapter starts itself, and TLS in front of it."""
 
 
 @pytest.fixture
 def terminals(tmp_path: Path) -> Iterator[Terminals]:
     """A reader's terminals, and a server that all hosts reach."""
     (tmp_path / "server").mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = RestartableServer(tmp_path / "server", port=port)
-    found = Terminals(tmp_path, {SERVER: f"redis://127.0.0.1:{port}/0"})
-    try:
+    port, web, earnest = free_ports(3)
+    with ExitStack() as undo:
+        undo.callback(RestartableServer(tmp_path / "server", port=port).kill)
+        secure = undo.enter_context(tls_front(*certificate(tmp_path, "valkey.example.org"), earnest))
+        places = {SERVER: f"127.0.0.1:{port}", EARNEST: f"127.0.0.1:{earnest}", SECURE: f"localhost:{secure}"}
+        places |= {"port 6379": f"port {earnest}", f"port {WEB}": f"port {web}", f":{WEB}": f":{web}"}
+        found = Terminals(tmp_path, places)
+        shutil.copy(tmp_path / "cert.pem", found.folder / "authority.pem")
+        undo.callback(found.kill)
         yield found
-    finally:
-        found.kill()
-        server.kill()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody uses."""
+    with ExitStack() as undo:
+        sockets = [undo.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [found.getsockname()[1] for found in sockets]
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda page: page.stem)
@@ -61,4 +69,4 @@ def test_the_index_lists_every_chapter_by_its_title():
     titles = [f"[{page.read_text().partition(chr(10))[0].removeprefix('# ')}]({page.name})" for page in CHAPTERS]
     index = (GUIDE / "README.md").read_text()
     assert [title for title in titles if title not in index] == []
-    assert "docs/guide/" in (ROOT / "README.md").read_text()
+    assert "docs/guide/README.md" in (ROOT / "README.md").read_text()

@@ -178,6 +178,7 @@ def test_without_a_server_there_is_one_line_and_exit_code_69(words: tuple[str, .
     assert result.exit_code == 69
     assert result.stderr.startswith(f"farpool: no answer from {GONE}")
     assert len(result.stderr.splitlines()) == 1
+    assert "FARPOOL_URL or --url" in result.stderr, "the next step"
 
 
 @pytest.mark.parametrize("words", [("info",), ("enqueue", "a.b")])

@@ -11,11 +11,13 @@ from pathlib import Path
 from chapter import Command, mismatch
 from daemons import FAST, wait_for
 
-from farpool_common.broker import connect, live_hosts
-from farpool_common.keys import Keys
+from farpool.embedded import find_server_binary
 
 SECONDS = 100.0
 """What a command gets on a machine that is busy."""
+
+JOINED = re.compile(r" INFO \S+: (redis|valkey) [\d.]+ on ")
+"""A worker says this when it is listed and serves its queues."""
 
 SHOWS_FAILURE = re.compile(r"^(\w+\.)*\w+(Error|Exception)\b", re.MULTILINE)
 
@@ -32,9 +34,11 @@ class Terminals:
         self.folder.mkdir()
         self._places = places
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("FARPOOL_", "RQ_", "REDIS_"))}
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        (home / "bin").mkdir()
+        (home / "bin/valkey-server").symlink_to(find_server_binary())
+        path = f"{home / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         self._environ = kept | FAST | {"HOME": str(home), "PATH": path, "PYTHONUNBUFFERED": "1", "FARPOOL_SLOTS": "2"}
-        self._environ |= {"COLUMNS": "120", "PYTHONDONTWRITEBYTECODE": "1"}
+        self._environ |= {"COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1"}
         self._exports: dict[str, list[str]] = {}
         self._started: dict[str, list[Background]] = {}
         self._code = 0
@@ -58,7 +62,8 @@ class Terminals:
             if text != "fg":
                 job.process.send_signal(signal.SIGINT if text == "^C" else int(sent[1] or signal.SIGTERM))
             self._code = job.process.wait(SECONDS)
-            self._compare(command, self._there(job.unseen()))
+            if text == "fg" or command.shown:
+                self._compare(command, self._there(job.unseen()))
         elif text.endswith("&") or (text.startswith("farpool worker ") and " --burst" not in text):
             of_here.append(self._background(command, text.removesuffix("&").strip()))
         else:
@@ -95,22 +100,18 @@ class Terminals:
         log = self.folder.parent / f"{command.terminal}-{len(self._started[command.terminal])}.log"
         job = Background(self._script(command.terminal, f"exec {text}"), text, log, self.folder, self._environ)
         if text.startswith("farpool worker"):
-            self._wait_until_listed(job)
+            self._wait_until_it_serves(job)
         if command.shown:
             wait_for(lambda: mismatch(command, self._there(job.printed())) is None, lambda: self._why(command, job))
         job.see()
         return job
 
-    def _wait_until_listed(self, job: "Background") -> None:
-        def is_listed() -> bool:
+    def _wait_until_it_serves(self, job: "Background") -> None:
+        def serves() -> bool:
             assert job.process.poll() is None, job.printed()
-            for url in self._places.values():
-                with connect(url) as client:
-                    if any(host.pid == job.process.pid for host in live_hosts(client, Keys())):
-                        return True
-            return False
+            return JOINED.search(job.printed()) is not None
 
-        wait_for(is_listed, job.printed)
+        wait_for(serves, job.printed)
 
     def _why(self, command: Command, job: "Background") -> str:
         return mismatch(command, self._there(job.printed())) or ""
@@ -129,8 +130,8 @@ class Terminals:
 
     def _there(self, text: str) -> str:
         for shown, real in self._places.items():
-            text = text.replace(real, shown).replace(real.removeprefix("redis://"), shown.removeprefix("redis://"))
-        return text.expandtabs()
+            text = text.replace(real, shown)
+        return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
 class Background:

@@ -127,6 +127,13 @@ def test_a_wrong_password_is_told_to_producer_and_worker(tmp_path):
             assert executor.submit(tasks.square, 3).result() == 9
 
 
+def test_a_user_without_a_right_that_we_need_is_told_which_rights_those_are(tmp_path):
+    with Server(password="right") as server, connect(server.url) as client:
+        client.execute_command("ACL", "SETUSER", "narrow", "on", ">secret", "~rq:*", "&rq:*", "+@all", "-info")
+        with pytest.raises(ServerRefusedError, match=r"'info'.*ACL SETUSER USER ~rq:\* &rq:\* \+@all .*\+info"):
+            Executor(server.url.replace("unix://:right@", "unix://narrow:secret@"))
+
+
 def test_a_server_that_may_evict_tasks_is_refused_by_producer_and_worker(server, tmp_path):
     with connect(server.url) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")

@@ -56,6 +56,7 @@ def test_a_daemon_that_finds_no_server_says_so_and_exits_with_69(tmp_path):
     daemon = Daemon(f"unix://{tmp_path / 'none'}", "a", tmp_path / "log", "-c", "1", "--connect-seconds", "0.5")
     assert daemon.wait() == 69
     assert "no answer from" in daemon.text()
+    assert "FARPOOL_URL or --url" in daemon.text().splitlines()[-1], "the next step"
     assert "Traceback" not in daemon.text()
 
 
@@ -64,6 +65,8 @@ def test_a_producer_that_starts_without_a_server_is_told_at_once(tmp_path):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 1
     assert "ServerUnreachableError: no answer from" in done.stderr
+    assert "FARPOOL_URL or --url" in done.stderr, "the next step"
+    assert "site-packages" not in done.stderr, "what the client library went through is not for this reader"
 
 
 def test_tasks_submitted_while_the_password_is_changed_wait_and_run_when_it_is_changed_back(tmp_path):

@@ -16,6 +16,7 @@ from farpool_common.errors import (
     ServerUnreachableError,
     ServerUnsuitableError,
     SettingsError,
+    told,
 )
 
 
@@ -68,4 +69,5 @@ def test_an_error_is_one_line_and_an_exit_code(monkeypatch: pytest.MonkeyPatch, 
 
     monkeypatch.setattr(group.Commands, "get_command", lambda *_: broken)
     result = CliRunner().invoke(main, ["broken"])
-    assert (result.exit_code, result.stderr, result.stdout) == (code, "farpool: no\n", "")
+    assert (result.exit_code, result.stderr, result.stdout) == (code, f"farpool: {told(error)}\n", "")
+    assert len(result.stderr.splitlines()) == 1

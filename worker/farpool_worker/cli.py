@@ -11,7 +11,7 @@ import click
 from farpool_common.address import find_address, prefix_from
 from farpool_common.border import RQ_RESULT_SECONDS
 from farpool_common.broker import Durability
-from farpool_common.errors import FarpoolError
+from farpool_common.errors import FarpoolError, told
 from farpool_common.exit_codes import exit_code
 from farpool_common.signing import key_here
 from farpool_worker.blas import thread_limits
@@ -75,7 +75,7 @@ def worker(queues: tuple[str, ...], verbose: bool, **options: Any) -> None:
         start_logging(settings.name, level="DEBUG" if verbose else "INFO")
         code = serve(settings, keeps_secrets=settings.allow_any and settings.jobs.rq is not None).code
     except FarpoolError as error:
-        click.echo(f"farpool: {error}", err=True)
+        click.echo(f"farpool: {told(error)}", err=True)
         code = exit_code(error)
     sys.exit(code)
 

@@ -49,6 +49,9 @@ _LONG_AND_NOT_LOGGED_IN = "UNAUTHENTICATED"
 """A server does not even read a long command of somebody who has not logged in: `Protocol error: unauthenticated bulk
 length`."""
 
+RIGHTS = "ACL SETUSER USER ~rq:* &rq:* +@all -@admin -@dangerous +info +client|unblock"
+"""What farpool needs, without what servers call dangerous."""
+
 _WITHIN_PIPELINE = " of pipeline caused error: "
 """redis-py puts the number and the text of the command before what the server said."""
 
@@ -61,7 +64,7 @@ def as_farpool_error(error: Exception, place: str) -> FarpoolError:
     if isinstance(error, _LOGIN_KINDS) or upper.startswith(_LOGIN) or _LONG_AND_NOT_LOGGED_IN in upper:
         return LoginRefusedError(f"{place} refuses us: {text}. Check the user and password in the URL.")
     if isinstance(error, client_errors.NoPermissionError) or upper.startswith("NOPERM"):
-        return ServerRefusedError(f"{place} refuses us: {text}. Check the user and password in the URL.")
+        return ServerRefusedError(f"{place} refuses us: {text}. Give its user the right: {RIGHTS}.")
     if isinstance(error, _BUSY_KINDS) or upper.startswith(_BUSY):
         return ServerBusyError(f"{place} takes no writes now: {text}")
     if isinstance(error, UnknownServiceError):

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import click
 
-from farpool_common.errors import FarpoolError
+from farpool_common.errors import FarpoolError, told
 from farpool_common.exit_codes import exit_code
 
 COMMANDS = {
@@ -49,7 +49,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except FarpoolError as error:
-            click.echo(f"farpool: {error}", err=True)
+            click.echo(f"farpool: {told(error)}", err=True)
             ctx.exit(exit_code(error))
 
 
