@@ -63,22 +63,23 @@ class Address:
         return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
 
 
-def find_address(url: str | None, environ: Mapping[str, str]) -> Address:
+def find_address(url: str | None, environ: Mapping[str, str], argument: str = "--url") -> Address:
     """The address in force: argument, FARPOOL_URL, RQ_REDIS_URL, REDIS_URL, or localhost.
 
+    `argument` is what its reader calls the first of them.
     A URL without a password gets the one in the file that FARPOOL_PASSWORD_FILE names.
     An empty variable counts as not set.  Raises SettingsError.
     """
-    address = _named(url, environ)
+    address = _named(url, environ, argument)
     path = environ.get(PASSWORD_FILE, "").strip()
     if not path or urlsplit(address.url).password is not None:
         return address
     return replace(address, url=_with_password(address.url, _password_in(path)))
 
 
-def _named(url: str | None, environ: Mapping[str, str]) -> Address:
+def _named(url: str | None, environ: Mapping[str, str], argument: str) -> Address:
     if url is not None:
-        return Address(url.strip(), "--url")
+        return Address(url.strip(), argument)
     for variable in VARIABLES:
         value = environ.get(variable, "").strip()
         if value:

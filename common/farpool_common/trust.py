@@ -25,6 +25,11 @@ MAX_NAME = 1000
 
 _HOW_TO_ALLOW = "Start the worker with --allow {prefix}, or with -P PATH where PATH is the folder that holds it."
 
+_WRAP_IT = "Call it from a function of your own, in a module that the worker may run."
+
+_NEVER_ADVISED = ("builtins", "os", "posix", "subprocess", "runpy", "code", "importlib", "pickle")
+"""Whoever allows all of these to strangers allows them everything."""
+
 
 @dataclass(frozen=True)
 class Trust:
@@ -212,7 +217,8 @@ def not_allowed(name: str, module: str) -> FunctionNotAllowedError | FunctionNot
             f"cannot import {printable(name)}: ModuleNotFoundError: No module named {top!r}. Install it on every "
             f"host, or start the workers with -P PATH where PATH is the folder that holds it."
         )
+    advice = _WRAP_IT if module in _NEVER_ADVISED else _HOW_TO_ALLOW.format(prefix=printable(module))
     return FunctionNotAllowedError(
         f"{printable(name)} may not run here: its code is in module {printable(module)}, which the worker was not "
-        f"told to trust. " + _HOW_TO_ALLOW.format(prefix=printable(module))
+        f"told to trust. {advice}"
     )

@@ -54,7 +54,7 @@ def find_server(url: str | None, environ: Mapping[str, str] | None = None) -> Se
     Raises SettingsError, and whatever starting an embedded server raises.
     """
     environ = os.environ if environ is None else environ
-    address = find_address(url, environ)
+    address = find_address(url, environ, "url=")
     if address.source == "default" and not _answers(address):
         address = find_address(_embedded_url(), environ)
     argument_bytes = most_bytes(environ, ARGUMENT_BYTES_SETTING)

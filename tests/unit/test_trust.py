@@ -239,6 +239,12 @@ def test_without_anything_nothing_runs(folder):
             resolve(name, Trust())
 
 
+def test_nobody_is_advised_to_allow_eval(folder):
+    with pytest.raises(FunctionNotAllowedError, match=r"^builtins:print .*function of your own") as refused:
+        resolve("builtins:print", Trust())
+    assert "--allow" not in str(refused.value), "that would allow eval and exec as well"
+
+
 def test_a_module_that_hides_behind_an_installed_one_is_not_confused_with_it(folder):
     _write(folder / "trust_installed.py", "def f(): return 'mine'")
     trust = Trust((folder,))  # not enabled: the installed one comes first
