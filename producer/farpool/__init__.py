@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from concurrent.futures import as_completed, wait
-    from multiprocessing import TimeoutError  # noqa: A004  Pool's own, and no builtin
+    from multiprocessing import TimeoutError as TimeoutError  # noqa: A004  Pool's own, and no builtin
 
     from farpool.executor import Executor
     from farpool.future import Future
@@ -110,7 +110,6 @@ __all__ = [
     "SimpleQueue",
     "TaskLostError",
     "TaskTimeoutError",
-    "TimeoutError",
     "TooLargeError",
     "Value",
     "WorkerLostError",
@@ -139,7 +138,7 @@ _HOMES = {
     "Semaphore": "farpool.shared.semaphores",
     "Serializer": "farpool_common.codec",
     "SimpleQueue": "farpool.shared.queues",
-    "TimeoutError": "multiprocessing",
+    "TimeoutError": "multiprocessing",  # in no star import, for it is not the builtin one
     "Value": "farpool.shared.values",
     "as_completed": "concurrent.futures",
     "put": "farpool.putting",
@@ -148,7 +147,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in __all__ and name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES.get(name, "farpool_common.errors")), name)
     globals()[name] = value

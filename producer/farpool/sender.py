@@ -113,7 +113,7 @@ class Sender:
 
     def _wait_for_server(self, error: Exception) -> None:
         if not self.backoff.is_on:
-            logger.warning("%s. %d tasks wait here and are sent when it is back.", error, len(self._parcels))
+            logger.warning("%s. Tasks that wait here: %d; they are sent when it is back.", error, len(self._parcels))
         if self.is_cancelling:  # at the end of a program nobody waits for the server to take them
             self._outbox.cancellations.clear()
         self.backoff.wait()

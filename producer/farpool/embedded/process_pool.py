@@ -8,7 +8,7 @@ from pathlib import Path
 
 from farpool.embedded.local_pool import LocalPool
 from farpool_common.address import DEFAULT_URL, Address
-from farpool_common.errors import FarpoolError
+from farpool_common.errors import FarpoolError, ServerUnreachableError
 from farpool_common.names import main_folder
 
 CHILD_VARIABLE = "FARPOOL_CHILD"
@@ -44,7 +44,10 @@ class _Holder:
                 'is imported, put that under: if __name__ == "__main__". If the task is to submit work, '
                 "give its Executor the URL of a server."
             )
-        pool = LocalPool(paths=_code_folders())
+        try:
+            pool = LocalPool(paths=_code_folders())
+        except ServerUnreachableError as error:
+            raise ServerUnreachableError(f"nothing listens at {Address(DEFAULT_URL).place}, and {error}") from None
         atexit.register(pool.close)
         sys.stderr.write(
             f"farpool: no Redis at {Address(DEFAULT_URL).place}; started an embedded server "

@@ -14,6 +14,13 @@ def test_every_name_that_is_promised_is_there() -> None:
     assert set(farpool.__all__) <= set(dir(farpool))
 
 
+def test_a_star_import_leaves_the_builtin_timeout_error_alone() -> None:
+    program = "from farpool import *\nprint(TimeoutError is __builtins__.TimeoutError)\nimport farpool\n"
+    program += "import multiprocessing\nprint(farpool.TimeoutError is multiprocessing.TimeoutError)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\nTrue\n", "`except TimeoutError` around a future's result would catch nothing"
+
+
 def test_a_name_that_is_not_promised_is_missing() -> None:
     with pytest.raises(AttributeError, match="Nothing"):
         _ = farpool.Nothing  # type: ignore[attr-defined]
