@@ -1,6 +1,6 @@
 """What to do with a value that cannot travel."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from datetime import date, tzinfo
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -15,6 +15,7 @@ _TRAVELS = (
 
 _ADVICE: Sequence[tuple[Any, str]] = (
     (Generator, "a generator runs where it was made; send list(value)"),
+    (Coroutine, "an async function gives this; let a plain function run it, with asyncio.run(...)"),
     (Iterator, "an iterator cannot be read twice; send list(value)"),
     ((FunctionType, BuiltinFunctionType, MethodType), "send the name of a function, and look it up there"),
     (ModuleType, "send the module's name, and import it there"),

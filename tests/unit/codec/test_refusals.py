@@ -224,3 +224,15 @@ def test_encoding_works_in_many_threads_and_inside_itself() -> None:
     for thread in threads:
         thread.join()
     assert [found[number] == expected for number in range(4)] == [True] * 4
+
+
+def test_what_an_async_function_gives_is_refused_with_the_word_that_runs_it() -> None:
+    async def answer() -> int:
+        return 42
+
+    given = answer()
+    try:
+        with pytest.raises(EncodeError, match=r"a coroutine cannot travel: .*asyncio\.run"):
+            encode(given)
+    finally:
+        given.close()
