@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from concurrent.futures import as_completed, wait
     from multiprocessing import TimeoutError as TimeoutError  # noqa: A004  Pool's own, and no builtin
 
+    from farpool.drop_in import ProcessPoolExecutor, cpu_count
     from farpool.executor import Executor
     from farpool.future import Future
     from farpool.pool import Pool
@@ -88,6 +89,7 @@ __all__ = [
     "Pipe",
     "Pool",
     "Process",
+    "ProcessPoolExecutor",
     "PythonVersionError",
     "Queue",
     "QueueFullError",
@@ -114,6 +116,7 @@ __all__ = [
     "Value",
     "WorkerLostError",
     "as_completed",
+    "cpu_count",
     "put",
     "wait",
 ]
@@ -132,6 +135,7 @@ _HOMES = {
     "Pipe": "farpool.shared.pipes",
     "Pool": "farpool.pool",
     "Process": "farpool.process",
+    "ProcessPoolExecutor": "farpool.drop_in",
     "Queue": "farpool.shared.queues",
     "RLock": "farpool.shared.locks",
     "Ref": "farpool_common.codec",
@@ -141,6 +145,7 @@ _HOMES = {
     "TimeoutError": "multiprocessing",  # in no star import, for it is not the builtin one
     "Value": "farpool.shared.values",
     "as_completed": "concurrent.futures",
+    "cpu_count": "farpool.drop_in",
     "put": "farpool.putting",
     "wait": "concurrent.futures",
 }

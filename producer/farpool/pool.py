@@ -1,13 +1,13 @@
 """`farpool.Pool`: the interface of `multiprocessing.Pool` over the workers of many hosts."""
 
 import threading
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Self
 
 from farpool.async_result import AsyncResult, Callback, ErrorCallback, MapResult
+from farpool.drop_in import warn_of_tasks_per_child
 from farpool.executor import Executor
 from farpool.imap import IMapIterator, fed, fed_in_chunks
 from farpool.mapping import ChunkSize
@@ -40,7 +40,7 @@ class Pool:
         self._state = RUN
         if processes is not None and processes < 1:
             raise ValueError("Number of processes must be at least 1")
-        _check_tasks_per_child(maxtasksperchild)
+        warn_of_tasks_per_child("maxtasksperchild", maxtasksperchild, stacklevel=3)
         self._processes = processes
         self._threads: list[threading.Thread] = []
         self._executor = Executor(
@@ -208,16 +208,3 @@ class Pool:
 def _sized(iterable: Iterable[Any]) -> Iterable[Any]:
     """Inputs whose number is known, so that what their iterator raises is raised here."""
     return iterable if isinstance(iterable, Collection) or hasattr(iterable, "__len__") else list(iterable)
-
-
-def _check_tasks_per_child(maxtasksperchild: Any) -> None:
-    if maxtasksperchild is None:
-        return
-    if not isinstance(maxtasksperchild, int) or maxtasksperchild <= 0:
-        raise ValueError("maxtasksperchild must be a positive int or None")
-    warnings.warn(
-        f"maxtasksperchild={maxtasksperchild} has no effect here: workers decide when to replace their processes. "
-        f"Start them with: farpool worker --max-tasks-per-child {maxtasksperchild}",
-        RuntimeWarning,
-        stacklevel=3,
-    )

@@ -1,9 +1,11 @@
 """Where ours differs from the standard library's: lines of the tables in docs/conformance.md."""
 
+import multiprocessing
 from concurrent.futures import CancelledError
 
 import conformance_tasks as tasks
 import pytest
+from daemons import daemons
 
 import farpool
 
@@ -13,6 +15,22 @@ def ours(standing_host, monkeypatch):
     """The address of our server, in the environment."""
     monkeypatch.setenv("FARPOOL_URL", standing_host.url)
     return standing_host.url
+
+
+def test_parameters_of_a_process_pool_executor_that_have_no_effect_say_so(ours):
+    with (
+        pytest.warns(RuntimeWarning, match=r"mp_context has no effect here"),
+        pytest.warns(RuntimeWarning, match=r"max_tasks_per_child=5.*farpool worker --max-tasks-per-child 5"),
+        farpool.ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=5) as executor,
+    ):
+        assert executor.submit(tasks.square, 3).result() == 9
+
+
+def test_the_cores_that_are_counted_are_the_slots_of_all_hosts(ours, tmp_path):
+    before = farpool.cpu_count()
+    with daemons(ours, tmp_path, "another", options=("-c", "2")):
+        assert farpool.cpu_count() == before + 2
+    assert farpool.cpu_count(queue="nobody") == 1, "as little as multiprocessing counts"
 
 
 def test_maxtasksperchild_says_that_it_has_no_effect(ours):

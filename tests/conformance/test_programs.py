@@ -72,7 +72,7 @@ if __name__ == "__main__":
     Program(
         "executor",
         "from concurrent.futures import ProcessPoolExecutor, as_completed",
-        "from farpool import Executor as ProcessPoolExecutor, as_completed",
+        "from farpool import ProcessPoolExecutor, as_completed",
         """
 PRIMES = [112272535095293, 115280095190773, 1099726899285419]
 
@@ -80,12 +80,26 @@ def smallest_factor(n):
     return next((i for i in range(3, 1000, 2) if n % i == 0), 1)
 
 if __name__ == "__main__":
-    with ProcessPoolExecutor() as executor:
+    with ProcessPoolExecutor(max_workers=2) as executor:
         futures = {executor.submit(smallest_factor, n): n for n in PRIMES}
         print(sorted((futures[future], future.result()) for future in as_completed(futures)))
         print(list(executor.map(smallest_factor, PRIMES)))
 """,
         "[(112272535095293, 1), (115280095190773, 1), (1099726899285419, 1)]\n[1, 1, 1]\n",
+    ),
+    Program(
+        "cpu_count",
+        "from multiprocessing import Pool, cpu_count",
+        "from farpool import Pool, cpu_count",
+        """
+def double(x):
+    return 2 * x
+
+if __name__ == "__main__":
+    with Pool(cpu_count()) as pool:
+        print(pool.map(double, range(cpu_count()))[:1])
+""",
+        "[0]\n",
     ),
     Program(
         "numpy_map",
