@@ -25,6 +25,14 @@ def printable(text: str | bytes, limit: int = LIMIT) -> str:
     return shown if len(text) <= limit else f"{shown}... ({whole:,} in all)"
 
 
+def readable(text: str | bytes) -> str:
+    """Text of several lines with nothing in it that a terminal obeys, but for line ends and tabs."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "backslashreplace")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join("\t".join(printable(cell, len(cell)) for cell in line.split("\t")) for line in lines)
+
+
 def _escaped(code: int) -> str:
     if code <= 0xFF:
         return f"\\x{code:02x}"

@@ -101,6 +101,14 @@ class Keys:
         """set: ranges `first-stop` of a task's calls that are already delivered."""
         return f"{self.prefix}:farpool:done:{task_id}"
 
+    def progress(self, task_id: str) -> str:
+        """string: how far a task has come, as JSON."""
+        return f"{self.prefix}:farpool:progress:{task_id}"
+
+    def output(self, task_id: str) -> str:
+        """hash: the end of what a task has written to stdout and stderr, and how many bytes it wrote."""
+        return f"{self.prefix}:farpool:output:{task_id}"
+
     def data(self, owner: str, part: int) -> str:
         """Stem of the string keys that hold one large buffer, in pieces `<stem>:0`, `<stem>:1`, ..."""
         return f"{self.prefix}:farpool:data:{owner}:{part}"

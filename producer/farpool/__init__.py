@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         TooLargeError,
         WorkerLostError,
     )
+    from farpool_common.progress import TaskProgress, progress, track
 
 __version__ = "0.1.0"
 
@@ -111,13 +112,16 @@ __all__ = [
     "SharedStateGoneError",
     "SimpleQueue",
     "TaskLostError",
+    "TaskProgress",
     "TaskTimeoutError",
     "TooLargeError",
     "Value",
     "WorkerLostError",
     "as_completed",
     "cpu_count",
+    "progress",
     "put",
+    "track",
     "wait",
 ]
 
@@ -142,11 +146,14 @@ _HOMES = {
     "Semaphore": "farpool.shared.semaphores",
     "Serializer": "farpool_common.codec",
     "SimpleQueue": "farpool.shared.queues",
+    "TaskProgress": "farpool_common.progress",
     "TimeoutError": "multiprocessing",  # in no star import, for it is not the builtin one
     "Value": "farpool.shared.values",
     "as_completed": "concurrent.futures",
     "cpu_count": "farpool.drop_in",
+    "progress": "farpool_common.progress",
     "put": "farpool.putting",
+    "track": "farpool_common.progress",
     "wait": "concurrent.futures",
 }
 

@@ -10,6 +10,7 @@ from farpool.shipment import Shipment, Sink
 from farpool_common.chunk import Chunk, Outcome, encode_chunk
 from farpool_common.codec import encode
 from farpool_common.errors import ArgumentError
+from farpool_common.progress import TaskProgress
 
 
 def sifted(shipment: Shipment, error: Exception) -> Shipment | None:
@@ -101,6 +102,11 @@ class Subset:
         for index, value in enumerate(outcome.values, outcome.first):
             failures = {self._indexes[index]: outcome.failures[index]} if index in outcome.failures else {}
             self._whole.deliver(replace(outcome, first=self._indexes[index], values=[value], failures=failures), origin)
+
+    def note(self, call: int, progress: TaskProgress) -> None:
+        """A call has said how far it has come."""
+        if call < len(self._indexes):
+            self._whole.note(self._indexes[call], progress)
 
     def refuse(self, index: int, error: BaseException) -> None:
         """This call cannot be sent."""

@@ -6,6 +6,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 
 from farpool.light_future import CANCELLED, FINISHED, PENDING, LightFuture
 from farpool.origin import Origin
+from farpool_common.progress import TaskProgress
 
 T = TypeVar("T")
 
@@ -40,6 +41,7 @@ class Future(LightFuture[T]):
     _ticket: Ticket | None = None
     _index: int = 0
     _origin: Origin | None = None
+    _progress: TaskProgress | None = None
 
     @property
     def id(self) -> str | None:
@@ -64,9 +66,14 @@ class Future(LightFuture[T]):
         return self._origin.attempt if self._origin is not None else None
 
     @property
-    def progress(self) -> None:
-        """What the call has reported about its progress; nothing so far."""
-        return
+    def progress(self) -> TaskProgress | None:
+        """What the call has last said with `farpool.progress`: done, total and label.  None before the first word.
+
+        It arrives in the background, a fraction of a second after it was said.
+        """
+        if self._ticket is not None and self._state == PENDING:
+            self._ticket.be_watched()
+        return self._progress
 
     def _read(self, timeout: float | None) -> float | None:
         """Whoever waits reads: no other thread has to be woken for it."""
@@ -112,6 +119,10 @@ class Future(LightFuture[T]):
             self.settle(value, error)
             if origin is not None:  # it knows the id as well
                 self._ticket = None
+
+    def note(self, progress: TaskProgress) -> None:
+        """Take what the call says of itself."""
+        self._progress = progress
 
     def __await__(self) -> Generator[Any, None, T]:
         return asyncio.wrap_future(self).__await__()

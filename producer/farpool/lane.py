@@ -11,6 +11,7 @@ from farpool.origin import Origin, error_of
 from farpool.pace import MOST_CALLS, TASK_SECONDS
 from farpool.shipment import Route, Shipment
 from farpool_common.chunk import Chunk, Outcome
+from farpool_common.progress import TaskProgress
 
 Call = tuple[int, Future[Any], tuple[Any, ...], dict[str, Any]]
 """Number (they count up over all lanes), future, arguments."""
@@ -164,6 +165,11 @@ class Gathered:
         for index, (future, value) in enumerate(zip(futures, outcome.values, strict=False), first):
             failure = outcome.failures.get(index)
             future.receive(value, error_of(failure, origin) if failure else None, origin)
+
+    def note(self, call: int, progress: TaskProgress) -> None:
+        """A call has said how far it has come."""
+        if call < len(self._futures):
+            self._futures[call].note(progress)
 
     def refuse(self, index: int, error: BaseException) -> None:
         """This call cannot be sent."""

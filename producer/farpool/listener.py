@@ -13,7 +13,7 @@ from farpool.shipment import Shipment
 from farpool.shipments import Shipments
 from farpool.watch import Watch
 from farpool_common.backoff import Backoff
-from farpool_common.broker import WAITED_OUT, ProducerBroker, Reply
+from farpool_common.broker import WAITED_OUT, ProducerBroker, Reply, progress_of
 from farpool_common.chunk import Outcome, decode_outcome
 from farpool_common.errors import DecodeError, FarpoolError, RemoteError, SpoiledKeyError, TaskLostError
 from farpool_common.payload import Part
@@ -174,6 +174,10 @@ class Listener:
 
     def _accept(self, reply: Reply) -> None:
         shipment = self._shipments.get(reply.task_id)
+        if shipment is not None and reply.progress:
+            shipment.status = "started"
+            for call, progress in progress_of(reply.progress).items():
+                shipment.sink.note(call, progress)
         if shipment is not None and (reply.envelope or reply.parts):
             shipment.status = "started"
             self._deliver(shipment, reply)

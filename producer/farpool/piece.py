@@ -7,6 +7,7 @@ from typing import Any
 from farpool.origin import Origin, error_of
 from farpool.shipment import Shipment
 from farpool_common.chunk import Outcome
+from farpool_common.progress import TaskProgress
 from farpool_common.task import Ranges, without
 
 
@@ -64,6 +65,9 @@ class Piece:
         if not self._open:
             self.is_complete = True
             self._on_complete(self)
+
+    def note(self, call: int, progress: TaskProgress) -> None:
+        """A call has said how far it has come: a map has no place to show it."""
 
     def refuse(self, index: int, error: BaseException) -> None:
         """This call cannot be sent."""

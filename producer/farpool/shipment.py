@@ -13,6 +13,7 @@ from farpool_common.chunk import Chunk, Initializer, Outcome
 from farpool_common.codec import Ref
 from farpool_common.ids import new_id
 from farpool_common.payload import Part
+from farpool_common.progress import TaskProgress
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,9 @@ class Sink(Protocol):
 
     def deliver(self, outcome: Outcome, origin: Origin) -> None:
         """Some calls are over.  May come twice for a call; the first time counts."""
+
+    def note(self, call: int, progress: TaskProgress) -> None:
+        """A call has said how far it has come."""
 
     def refuse(self, index: int, error: BaseException) -> None:
         """This call cannot be sent."""

@@ -198,6 +198,11 @@ class Assignment:
         works = list(self._open.values())
         return works[0].work if len(works) == 1 else None
 
+    def work_id(self, number: int) -> str | None:
+        """Which work has this number; None when the child is through with it, or never had one."""
+        found = self._open.get(number)
+        return None if found is None else found.work.id
+
     def holds(self, work_id: str) -> bool:
         """Whether the child was asked to do it and is not through with it."""
         return any(found.work.id == work_id for found in self._open.values())

@@ -24,6 +24,7 @@ from farpool_common.calls import (
     STARTED,
     STOP,
     WORK,
+    Cursor,
     Results,
     arguments,
     called,
@@ -36,10 +37,12 @@ from farpool_common.errors import DecodeError
 from farpool_common.home import Home, settle
 from farpool_common.limit import SoftLimit
 from farpool_common.preparing import Prepared, Preparer
+from farpool_common.progress import listen
 from farpool_common.signing import forget_key
 from farpool_common.task import Ranges
 from farpool_common.trust import Trust, class_of, enable, resolve
 from farpool_worker import warm
+from farpool_worker.capture import capture
 from farpool_worker.channel import Channel, Message, framed
 from farpool_worker.child_objects import ChildObjects
 from farpool_worker.isolation import isolate
@@ -50,6 +53,7 @@ from farpool_worker.memory import IDLE_SECONDS, give_back
 from farpool_worker.preload import preload
 from farpool_worker.reporter import Reporter
 from farpool_worker.shared import ResultMemory
+from farpool_worker.slate import TEXT_BYTES, Pen, Slate
 from farpool_worker.speeds import Speeds
 from farpool_worker.store import Segment
 from farpool_worker.warm import WarmMemory
@@ -71,7 +75,7 @@ def main(connection: Connection) -> None:
             case [
                 "start",
                 [list(roots), list(prefixes), bool(everything)],
-                [float(seconds), int(most_bytes), str(folder)],
+                [float(seconds), int(most_bytes), str(folder), int(log_bytes)],
                 list(jobs),
             ]:
                 trust = Trust(tuple(map(Path, roots)), tuple(prefixes), everything)
@@ -80,10 +84,14 @@ def main(connection: Connection) -> None:
                 raise RuntimeError("the daemon and its child are of different versions")
         enable(trust)
         _settle(options, trust)
+        cursor, slate = start.segments
+        manners = Manners(seconds, most_bytes, options, folder, log_bytes)
+        serving = Child(channel, cursor.view.cast("q"), trust, manners, slate)
+        serving.hear_tasks()
         for name in options.preload:
             preload(name)
         channel.write([framed(["ready"])])
-        Child(channel, start.segments[0].view.cast("q"), trust, Manners(seconds, most_bytes, options, folder)).serve()
+        serving.serve()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         os._exit(1)  # the daemon is gone; nobody waits for what exit handlers would do
 
@@ -96,21 +104,24 @@ def _settle(options: JobOptions, trust: Trust) -> None:
 
 @dataclass(frozen=True)
 class Manners:
-    """How long results may wait for others, how large one may be, what holds for jobs of RQ producers, and the folder
-    that the daemon shares with its producers ("" for none)."""
+    """How long results may wait for others, how large one may be, what holds for jobs of RQ producers, the folder
+    that the daemon shares with its producers ("" for none), and how much of what a task writes is kept."""
 
     batch_seconds: float
     most_bytes: int
     jobs: JobOptions
     folder: str = ""
+    log_bytes: int = TEXT_BYTES
 
 
 class Child:
     """Runs work in the order in which it comes."""
 
-    def __init__(self, channel: Channel, cursor: memoryview, trust: Trust, manners: Manners) -> None:
+    def __init__(self, channel: Channel, cursor: Cursor, trust: Trust, manners: Manners, slate: Segment) -> None:
         self._channel, self._cursor, self._manners = channel, cursor, manners
         self._reporter = Reporter(channel, manners.batch_seconds)
+        pen = Pen(self._reporter.try_ring, self._reporter.try_add, lambda: max(0, cursor[CALL]))
+        self._slate = Slate(slate, pen, manners.log_bytes)
         self._objects = ChildObjects()
         self._preparer = Preparer(
             trust, lambda object_id: self._objects.value(object_id, self._preparer.classes), manners.jobs.key
@@ -118,7 +129,15 @@ class Child:
         self._warm = WarmMemory()
         self._memory = ResultMemory(manners.folder, self._warm.holding)
         self._speeds = Speeds()
-        self._jobs = Jobs(manners.jobs, self._preparer, self._reporter, self._enter, manners.most_bytes)
+        self._jobs = Jobs(
+            manners.jobs, self._preparer, self._reporter, self._enter, manners.most_bytes, self._slate.tell_all
+        )
+
+    def hear_tasks(self) -> None:
+        """From now on the daemon is told of tasks' progress and of what they write."""
+        listen(self._slate.progress)
+        if self._manners.log_bytes:
+            capture(self._slate.write)
 
     def serve(self) -> None:
         """Return at "quit"; raise EOFError when the daemon is gone."""
@@ -152,9 +171,11 @@ class Child:
             del segments[:count]
             has_said_all: bool | None = False
             if self._takes_up(number):
+                self._slate.begin(number)
                 run = self._run_chunk if work.kind is Kind.CHUNK else self._jobs.run
                 has_said_all = run(number, work)
             if not has_said_all:
+                self._slate.tell_all()
                 self._reporter.add(["ended", number])  # calls without an outcome were not begun
             self._reporter.flush_if_late()
         self._reporter.flush()
@@ -229,6 +250,10 @@ class Child:
 
         def send(part: Results, encoded: Encoded) -> None:
             is_end = part.stop == ranges[-1][1]
+            if is_end:
+                self._slate.tell_all()
+            else:
+                self._slate.tell_rest()
             fields = ["progress", number, part.first, part.stop, len(part.failures), part.seconds, encoded.envelope]
             self._reporter.add([*fields, is_end], self._memory.holding(encoded.buffers))
 

@@ -15,8 +15,10 @@ from farpool_worker.channel import Channel, Frame, GarbageError, framed
 from farpool_worker.events import Crashed, Ended, Event, Progress, TakenBack
 from farpool_worker.forkserver import Launcher
 from farpool_worker.known_objects import KnownObjects
+from farpool_worker.slate import new_slate
 from farpool_worker.store import Segment
 from farpool_worker.take_back import TakeBack
+from farpool_worker.task_listener import SAYINGS, TaskListener
 from farpool_worker.work import Work
 
 CURSOR_BYTES = (LAST + 1) * 8
@@ -43,7 +45,7 @@ class ChildProcess:
         """Start a process; `start` are the fields of its first message.  Nothing waits in it behind calls that
         take `long_seconds` more than expected.  Raises OSError or EOFError."""
         self.slot = slot
-        cursor = Segment(CURSOR_BYTES)
+        cursor, slate = Segment(CURSOR_BYTES), new_slate()
         self._process, connection = launcher.launch(f"farpool-slot-{slot}")
         assert self._process.pid is not None
         self.pid = self._process.pid
@@ -57,6 +59,7 @@ class ChildProcess:
         self._cursor[CALL] = IDLE
         self._assignment = Assignment(self.pid, self._cursor)
         self._take_back = TakeBack(self._cursor, self._assignment, long_seconds)
+        self._listener = TaskListener(slate, self._assignment)
         self.idle_since = 0.0
         self._objects = KnownObjects()
         self._reason: str | None = None
@@ -65,7 +68,7 @@ class ChildProcess:
         self._canceled: str | None = None  # the work that it was killed for
         self._is_spoiled = False  # what follows garbage in the pipe is not believed
         self._listens = True  # to its pipe; what is left in it is read when the process has ended
-        self._write(framed(start, [cursor]))
+        self._write(framed(start, [cursor, slate]))
 
     # --- what it is asked ------------------------------------------------------------------------
 
@@ -93,6 +96,10 @@ class ChildProcess:
     def take_back(self, now: float, spare_at: float | None) -> Sequence[TakenBack]:
         """What waits in it behind a long call.  `spare_at`: since when another child has nothing to do."""
         return self._take_back.look(now, spare_at) if self.stage is Stage.BUSY else ()
+
+    def heard(self, now: float) -> Sequence[Event]:
+        """What its task has said since the last look, if one is due."""
+        return self._listener.look_if_due(now) if self.stage is not Stage.GONE else ()
 
     def leave(self) -> None:
         """Let an idle child end."""
@@ -143,12 +150,10 @@ class ChildProcess:
         return self._assignment.holds(work_id)
 
     def next_look(self, now: float, grace: float, spare_at: float | None) -> float | None:
-        """Seconds until `kill_if_overdue` or `take_back` could have something to do; None: never."""
-        overdue = self._overdue_in(now, grace)
+        """Seconds until `kill_if_overdue`, `take_back` or `heard` could have something to do; None: never."""
         behind = self._take_back.next_look(now, spare_at) if self.stage is Stage.BUSY else None
-        if overdue is None or behind is None:
-            return behind if overdue is None else overdue
-        return min(overdue, behind)
+        looks = (self._overdue_in(now, grace), behind, self._listener.next_look(now))
+        return min((look for look in looks if look is not None), default=None)
 
     def _overdue_in(self, now: float, grace: float) -> float | None:
         if self._kill_at is not None:
@@ -209,6 +214,9 @@ class ChildProcess:
                     self.was_ready = True
                     self._become_idle()
                 continue
+            if message.fields[0] in SAYINGS:
+                yield from self._listener.told(message.fields, time.monotonic())
+                continue
             event = self._assignment.event(message)
             if event is not None:
                 yield event
@@ -226,9 +234,10 @@ class ChildProcess:
         if not left_in_peace:
             self._kill_group()  # what a task had started
         self.stage = Stage.GONE
+        last_words = self._listener.look()
         crashed = self._crashed(exitcode)
         self._close()
-        return [] if left_in_peace else [crashed]
+        return [] if left_in_peace else [*last_words, crashed]
 
     def _crashed(self, exitcode: int) -> Crashed:
         running = self._assignment.running()

@@ -27,6 +27,7 @@ from farpool_worker.settings import (
     object_bytes,
     shared_folder,
 )
+from farpool_worker.slate import TEXT_BYTES
 from farpool_worker.slots import usable_slots
 
 URL_HELP = "Address of the server.  [default: FARPOOL_URL, RQ_REDIS_URL, REDIS_URL, localhost]"
@@ -61,6 +62,12 @@ DURABILITY = click.Choice([str(each) for each in Durability])
 @click.option("--results-ttl", type=int, default=RQ_RESULT_SECONDS, help="Seconds that RQ results are kept.")
 @click.option("--maintenance-interval", type=POSITIVE, default=600.0, help="Seconds between looks at RQ's registries.")
 @click.option("--preload", multiple=True, metavar="MODULE[:FUNCTION]", help="Imported, or called, in each process.")
+@click.option(
+    "--log-bytes",
+    type=click.IntRange(0, TEXT_BYTES),
+    default=TEXT_BYTES,
+    help="Of what a task writes are kept; 0: none.",
+)
 @click.option("--max-tasks-per-child", type=click.IntRange(1), help="Replace a process after so many calls.")
 @click.option("--max-idle-time", type=POSITIVE, help="Exit after so many idle seconds.")
 @click.option("--drain-seconds", type=SECONDS, default=30.0, help="What runs at SIGTERM may take so long.")
@@ -115,6 +122,7 @@ def _settings(queues: tuple[str, ...], options: dict[str, Any]) -> WorkerSetting
         connect_seconds=options["connect_seconds"],
         max_result_bytes=max_result_bytes(os.environ),
         object_bytes=object_bytes(os.environ),
+        log_bytes=options["log_bytes"],
         jobs=_jobs(options, rq),
         border=border_of(rq),
         durability=Durability(options["durability"]),

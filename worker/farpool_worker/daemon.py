@@ -43,6 +43,7 @@ from farpool_worker.server_watch import ServerWatch
 from farpool_worker.settings import WorkerSettings
 from farpool_worker.shared import SharedMemory
 from farpool_worker.signals import StopRequests
+from farpool_worker.telling import Telling
 from farpool_worker.threads import Background
 from farpool_worker.transfer import Transfer
 from farpool_worker.wakeup import Wakeup
@@ -69,7 +70,8 @@ class Daemon:
         self._background = Background(self._wakeup.ring)
         self._deadline = Deadline.created(_clock(settings))
         self._pool = Pool(pool_options(settings), self._deadline)
-        self._outbox = Outbox(self._broker)
+        self._telling = Telling(self._broker, settings.log_bytes)
+        self._outbox = Outbox(self._broker, self._telling.send)
         self._transfer = Transfer(self._new_broker().payloads, self._wakeup.ring, SharedMemory(settings.folder))
         self._jobs = JobEnds(self._ledger, self._outbox, has_rq=settings.jobs.rq is not None)
         self._objects = HostObjects(settings.object_bytes)
@@ -77,7 +79,14 @@ class Daemon:
             self._new_broker().objects, self._objects, settings.times.sweep, self._wakeup.ring
         )
         self._results = Results(
-            settings.name, self._ledger, self._outbox, self._transfer, self._jobs, self._runtimes, self._fetcher
+            settings.name,
+            self._ledger,
+            self._outbox,
+            self._transfer,
+            self._jobs,
+            self._runtimes,
+            self._telling,
+            self._fetcher,
         )
         self._claimer = Claimer(self._broker, waits=not settings.is_burst, strategy=settings.strategy)
         self._intake = Intake(
@@ -156,6 +165,7 @@ class Daemon:
         if len(self._ledger):
             log.warning("%d tasks are left to others, who take them when our lease lapses", len(self._ledger))
         elif self._retry_at <= time.monotonic():
+            self._telling.close()
             self._membership.leave()
         self._stop_requests.remove()
         for part in (self._claimer, self._commands, self._broker, self._lease_broker, self._wakeup, self._deadline):
@@ -253,8 +263,8 @@ class Daemon:
             limits.append(self._drain.patience(now))
         elif self._capacity() > 0:
             limits.append(self._claimer.next_look(now))
-        if now >= self._retry_at and self._could_go():
-            limits.append(self._stuck_in(now))
+        if now >= self._retry_at:
+            limits += [self._telling.due_in(now), self._stuck_in(now) if self._could_go() else None]
         if self._settings.max_idle_seconds is not None and self._claimer.is_dry:
             limits.append(max(0.0, self._active_at() + self._settings.max_idle_seconds - now))
         if not self._commands.is_open and now >= self._retry_at:
@@ -278,7 +288,9 @@ class Daemon:
             if self._intake.take_brought():
                 self._dispatch()
             self._orders.hear(ready)
+            self._telling.send_if_due(now)
             send_results(self._outbox, self._ledger, self._jobs)
+            self._telling.end(self._ledger)
             if self._stuck_in(now) == 0.0:
                 give_back(self._broker, self._ledger, self._could_go())
             self._claim(now)

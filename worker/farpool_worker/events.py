@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from farpool_common.progress import TaskProgress
 from farpool_common.task import Ranges
 from farpool_worker.store import Segment
 
@@ -88,4 +89,21 @@ class Crashed:
     preparing: bool = False
 
 
-Event = Progress | Returned | Settling | Settled | Ended | TakenBack | Crashed
+@dataclass(frozen=True)
+class Noted:
+    """A call has said how far it has come."""
+
+    work_id: str
+    call: int
+    progress: TaskProgress
+
+
+@dataclass(frozen=True)
+class Wrote:
+    """A work has written text; what came before it is told before it."""
+
+    work_id: str
+    text: bytes
+
+
+Event = Progress | Returned | Settling | Settled | Ended | TakenBack | Crashed | Noted | Wrote

@@ -28,7 +28,7 @@ REFUSED = (FormatNotAcceptedError, FunctionNotAllowedError)
 
 
 class Jobs:
-    """One job at a time; `enter` tells the daemon what the child is doing."""
+    """One job at a time; `enter` tells the daemon what the child is doing, `tell_all` what the job has said."""
 
     def __init__(
         self,
@@ -37,9 +37,10 @@ class Jobs:
         reporter: Reporter,
         enter: Callable[[int], None],
         most_bytes: int,
+        tell_all: Callable[[], None],
     ) -> None:
         self._options, self._preparer, self._reporter = options, preparer, reporter
-        self._enter, self._most_bytes = enter, most_bytes
+        self._enter, self._most_bytes, self._tell_all = enter, most_bytes, tell_all
         self._speeds = Speeds()
         self._errands: Errands | None = None
 
@@ -124,6 +125,7 @@ class Jobs:
         return encoded
 
     def _report(self, number: int, tried: "_Tried") -> None:
+        self._tell_all()
         error = None if tried.error is None else failure_of(tried.error).traceback
         try:
             self._reporter.add(["returned", number, tried.seconds, error, tried.encoded])
@@ -156,6 +158,7 @@ class Jobs:
         except BaseException as error:
             self._report(number, _Tried(time.perf_counter() - started, error=error))
         else:
+            self._tell_all()
             self._reporter.add(["settled", number, ran + time.perf_counter() - started, has_failed])
 
     def _tell(self, number: int) -> Callable[[], None]:

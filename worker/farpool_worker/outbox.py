@@ -6,7 +6,7 @@ first outcome of a call), finishing twice is recognised by the execution's id.  
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -55,9 +55,11 @@ class Sent:
 class Outbox:
     """Holds and sends results."""
 
-    def __init__(self, broker: WorkerBroker) -> None:
+    def __init__(self, broker: WorkerBroker, before: Callable[[], None] | None = None) -> None:
+        """`before` is called before results are sent, and may raise an outage."""
         self._broker = broker
         self._waiting: OrderedDict[str, deque[Outgoing]] = OrderedDict()
+        self._before = before or _nothing
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -79,6 +81,8 @@ class Outbox:
         ended: list[str] = []
         stale: list[str] = []
         not_plain: list[JobEnd] = []
+        if self._waiting:
+            self._before()
         while True:
             batch = self._next_batch()
             if not batch:
@@ -147,6 +151,10 @@ class Outbox:
             items.popleft()
             if not items:
                 del self._waiting[item.task.id]
+
+
+def _nothing() -> None:
+    """Unless somebody has something to do."""
 
 
 class _Kind(Enum):

@@ -21,6 +21,7 @@ from farpool_worker.events import Crashed, Event
 from farpool_worker.forkserver import Launcher
 from farpool_worker.job_options import JobOptions
 from farpool_worker.oom import OomWatch
+from farpool_worker.slate import TEXT_BYTES
 from farpool_worker.take_back import LONG_SECONDS
 from farpool_worker.work import Work
 
@@ -53,6 +54,7 @@ class PoolOptions:
     shares_memory: bool = False  # with the template
     jobs: JobOptions = field(default_factory=JobOptions)
     folder: str = ""  # that the pool shares with its producers
+    log_bytes: int = TEXT_BYTES  # of what a task writes are kept
 
 
 def restart_delay(crashes: int) -> float:
@@ -138,7 +140,8 @@ class Pool:
         return events
 
     def tick(self, now: float) -> list[Event]:
-        """Kill what is overdue, take back what waits behind long calls, start children where they are missing.
+        """Kill what is overdue, take back what waits behind long calls, start children where they are missing, and
+        look at what tasks have said.
 
         `now` is `time.monotonic()`.
         """
@@ -152,6 +155,7 @@ class Pool:
         spare_at = self._spare_at()
         for child in self._children():
             events += child.take_back(now, spare_at)
+            events += child.heard(now)
         return events
 
     def next_tick(self, now: float) -> float | None:
@@ -250,7 +254,7 @@ class Pool:
         options, trust = self._options, self._options.trust
         roots = [str(root) for root in trust.roots]
         names = [roots, list(trust.prefixes), trust.everything]
-        manners = [options.batch_ms / 1000, options.max_result_bytes, options.folder]
+        manners = [options.batch_ms / 1000, options.max_result_bytes, options.folder, options.log_bytes]
         return ["start", names, manners, options.jobs.fields()]
 
     def _settle(self, now: float) -> None:

@@ -15,5 +15,6 @@ def pool_options(settings: WorkerSettings) -> PoolOptions:
         start_method=settings.start_method,
         jobs=settings.jobs,
         folder=settings.folder,
+        log_bytes=settings.log_bytes,
         shares_memory=settings.shares_memory,
     )

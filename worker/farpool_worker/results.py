@@ -9,7 +9,18 @@ from typing import assert_never
 from farpool_common.broker import JobEnd, Malformed, Task
 from farpool_common.errors import FarpoolError, MalformedTaskError, TaskTimeoutError, WorkerLostError
 from farpool_common.task import Ranges, without
-from farpool_worker.events import Crashed, Ended, Event, Progress, Returned, Settled, Settling, TakenBack
+from farpool_worker.events import (
+    Crashed,
+    Ended,
+    Event,
+    Noted,
+    Progress,
+    Returned,
+    Settled,
+    Settling,
+    TakenBack,
+    Wrote,
+)
 from farpool_worker.job_ends import JobEnds
 from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
@@ -18,6 +29,7 @@ from farpool_worker.object_fetcher import FetchedObjects, ObjectFetcher
 from farpool_worker.outbox import Closing, Outbox, Outcomes
 from farpool_worker.runtimes import Runtimes
 from farpool_worker.store import Segment
+from farpool_worker.telling import Telling
 from farpool_worker.transfer import Fetch, Fetched, Moved, Store, Stored, Transfer
 
 
@@ -32,11 +44,12 @@ class Results:
         transfer: Transfer,
         jobs: JobEnds,
         runtimes: Runtimes,
+        telling: Telling,
         objects: ObjectFetcher,
     ) -> None:
         self._host, self._ledger, self._outbox = host, ledger, outbox
         self._transfer, self.jobs = transfer, jobs
-        self._runtimes, self._objects = runtimes, objects
+        self._runtimes, self._objects, self._telling = runtimes, objects, telling
         self.failed_calls = 0
         self.task_seconds: float | None = None
         self.task_bytes = 0.0
@@ -48,7 +61,7 @@ class Results:
 
     def react(self, event: Event) -> None:
         """Take in one event of the pool."""
-        if not isinstance(event, TakenBack):
+        if not isinstance(event, (TakenBack, Noted, Wrote)):
             self.heard_at = time.monotonic()
         match event:
             case Progress():
@@ -66,6 +79,8 @@ class Results:
                 self._taken_back(work_id, unstarted)
             case Crashed():
                 self._crashed(event)
+            case Noted() | Wrote():
+                self._said(event)
             case _:
                 assert_never(event)
 
@@ -217,6 +232,16 @@ class Results:
             self.fail_rest(held, error)
         else:
             self._ledger.fetched(held, segments)
+
+    def _said(self, event: Noted | Wrote) -> None:
+        held = self._ledger.get(event.work_id)
+        if held is None:  # neither maintenance nor taken away from us meanwhile
+            return
+        if isinstance(event, Noted):
+            if event.call < held.task.calls:
+                self._telling.noted(held.task, event.call, event.progress)
+        else:
+            self._telling.wrote(held.task, event.text)
 
     def _crashed(self, event: Crashed) -> None:
         if not (self.is_handing_back or self.is_silent):

@@ -17,6 +17,7 @@ from farpool_worker.host_objects import default_bytes
 from farpool_worker.job_options import JobOptions
 from farpool_worker.lease_times import LeaseTimes
 from farpool_worker.oom import OomWatch
+from farpool_worker.slate import TEXT_BYTES
 
 STRATEGIES = ("default", "round_robin", "random")
 """RQ's, of which queue comes first: always the first one named; the one after the last that had work; any."""
@@ -43,6 +44,7 @@ class WorkerSettings:
     connect_seconds: float = 30.0
     max_result_bytes: int = MAX_BYTES
     object_bytes: int = MAX_BYTES
+    log_bytes: int = TEXT_BYTES
     start_method: str = "forkserver"
     shares_memory: bool = False
     jobs: JobOptions = field(default_factory=JobOptions)

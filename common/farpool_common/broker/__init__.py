@@ -11,6 +11,7 @@ from farpool_common.broker.payloads import Payloads
 from farpool_common.broker.producer import ProducerBroker
 from farpool_common.broker.registration import deregister, is_taken, note_shutdown, register
 from farpool_common.broker.replies import Question, Reply
+from farpool_common.broker.sayings import Said, Saying, progress_of, said_by
 from farpool_common.broker.server import check_server
 from farpool_common.broker.shared import SharedBroker, Step
 from farpool_common.broker.stock import StockEnd
@@ -38,6 +39,8 @@ __all__ = [
     "Question",
     "Recovered",
     "Reply",
+    "Said",
+    "Saying",
     "SharedBroker",
     "Step",
     "StockEnd",
@@ -54,6 +57,8 @@ __all__ = [
     "live_hosts",
     "masked",
     "note_shutdown",
+    "progress_of",
     "register",
+    "said_by",
     "translated",
 ]

@@ -22,7 +22,8 @@ ASK_MS = 1_000
 
 @dataclass(frozen=True)
 class Reply:
-    """One entry of a reply stream.  `last` tells that the task is over; the envelope may be empty then."""
+    """One entry of a reply stream.  `last` tells that the task is over; the envelope may be empty then.
+    `progress`: how far calls have come, as `progress_of` reads it; empty where the entry is no word of that."""
 
     entry_id: str
     task_id: str
@@ -31,6 +32,7 @@ class Reply:
     last: bool
     envelope: bytes
     parts: Sequence[Part]
+    progress: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class Replies:
             fields.get(b"f") == b"1",
             envelope,
             parts,
+            fields.get(b"n", b""),
         )
 
     def let_go(self, question: Question) -> bool:

@@ -15,6 +15,7 @@ from farpool_common.broker.durability import Durability
 from farpool_common.broker.objects import StoredObjects
 from farpool_common.broker.outages import translated
 from farpool_common.broker.payloads import Payloads
+from farpool_common.broker.sayings import Sayings
 from farpool_common.broker.sentinels import primary_of
 from farpool_common.broker.server import check_server
 from farpool_common.broker.values import Beat, Claimed, Delivery, Finish, JobEnd, Recovered, Written
@@ -70,6 +71,7 @@ class WorkerBroker:
         self._scripts = Scripts(self.client, self.place)
         self.payloads = Payloads(self._bulk, self.keys, self.place)
         self.objects = StoredObjects(self._bulk, self.keys, self.place)
+        self.sayings = Sayings(self.client, self._scripts, self.keys, self.place)
         self.meanwhile: Callable[[], None] = _nothing
         """Called while the server takes results in."""
 

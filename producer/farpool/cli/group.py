@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": ("farpool.cli.demo:demo", "Run the main job on this machine, as if it were two."),
     "run": ("farpool.cli.run:run", "Run a script with a pool of this machine's cores around it."),
     "info": ("farpool.cli.info:info", "Show queues, hosts and what runs."),
+    "logs": ("farpool.cli.logs:logs", "Show what a task has written, and how far it has come."),
     "enqueue": ("farpool.cli.enqueue:enqueue", "Put a call of a function on a queue."),
     "key": ("farpool.cli.key:key", "Make a key with which functions travel by value."),
     "doctor": ("farpool.cli.doctor:doctor", "Check the server, the hosts and this machine."),

@@ -4,6 +4,7 @@ from farpool_common.calls import IDLE, STARTED, WORK
 from farpool_common.trust import Trust
 from farpool_worker.child import Child, Manners
 from farpool_worker.job_options import JobOptions
+from farpool_worker.slate import new_slate
 from farpool_worker.work import Kind
 
 
@@ -26,7 +27,7 @@ class Pipe:
 
 def test_a_child_that_is_stopped_as_it_takes_work_up_does_not_seem_to_be_at_it_for_ages():
     cursor = Cursor()
-    child = Child(Pipe(), cursor, Trust(()), Manners(0.0, 1_000_000, JobOptions()))
+    child = Child(Pipe(), cursor, Trust(()), Manners(0.0, 1_000_000, JobOptions()), new_slate())
     child._run_all([[7, b"\xc1", Kind.CHUNK.value, [[0, 1]], 1, None, None, 0]], [])
     first = cursor.written.index(WORK)
     assert STARTED in cursor.written[:first], "since when comes before what"

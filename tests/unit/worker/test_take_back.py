@@ -19,6 +19,7 @@ from farpool_worker.channel import Message
 from farpool_worker.child import Child, Manners
 from farpool_worker.events import Ended, Progress, TakenBack
 from farpool_worker.job_options import JobOptions
+from farpool_worker.slate import new_slate
 from farpool_worker.take_back import TakeBack
 
 LATER = 1000.0
@@ -70,7 +71,9 @@ class Scene:
             pool_driver.chunk("pool_tasks:noted", *[(name, call) for call in range(calls)], id=name)
             for name, calls in CALLS.items()
         ]
-        child = Child(self.pipe, self.cursor, Trust(everything=True), Manners(1.0, 1_000_000, JobOptions()))
+        child = Child(
+            self.pipe, self.cursor, Trust(everything=True), Manners(1.0, 1_000_000, JobOptions()), new_slate()
+        )
         pool_tasks.noted_calls.clear()
         rows = self.assignment.add(works)
         self.take_back.sent(time.monotonic())
