@@ -6,6 +6,7 @@ A signature covers a header and a body.  The header is read after the signature 
 import hashlib
 import hmac
 import os
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from farpool_common.errors import CodeNotTrustedError, SettingsError
 
 KEY, KEY_FILE = "FARPOOL_KEY", "FARPOOL_KEY_FILE"
 """The key, or a file whose first line is the key."""
+
+POOL_KEY = "FARPOOL_POOL_KEY"
+"""The key of the pool that `farpool run` has started around a script, for that script."""
 
 SHORTEST_KEY = 32
 """Characters of a key; `farpool key --new` writes 43, which are 256 random bits."""
@@ -84,6 +88,17 @@ def key_from(environ: Mapping[str, str]) -> SigningKey | None:
     return SigningKey(_first_line(path), f"{KEY_FILE}={path}") if path else None
 
 
+def pool_key_from(environ: Mapping[str, str]) -> SigningKey | None:
+    """The key of the pool around this script.  Raises SettingsError."""
+    secret = environ.get(POOL_KEY, "")
+    return SigningKey(secret, POOL_KEY) if secret else None
+
+
+def new_key(source: str = KEY) -> SigningKey:
+    """A key that nobody else has: 256 random bits."""
+    return SigningKey(secrets.token_urlsafe(32), source)
+
+
 def key_here() -> SigningKey | None:
     """The key of this process's environment.  Raises SettingsError."""
     return key_from(os.environ)
@@ -91,7 +106,7 @@ def key_here() -> SigningKey | None:
 
 def forget_key() -> None:
     """Keep the key from programs that this process starts."""
-    for variable in (KEY, KEY_FILE):
+    for variable in (KEY, KEY_FILE, POOL_KEY):
         os.environ.pop(variable, None)
 
 

@@ -11,19 +11,25 @@ from farpool.shipment import Route
 from farpool_common.by_value import Code, code_of, label_of
 from farpool_common.errors import FunctionNotImportableError
 from farpool_common.names import function_name, is_bound
-from farpool_common.signing import KEY, key_here
+from farpool_common.signing import KEY, SigningKey, key_here
 
 
-def way_of(function: Callable[..., Any], ship: Sequence[ModuleType] = ()) -> str | Code:
+def way_of(
+    function: Callable[..., Any], ship: Sequence[ModuleType] = (), pool_key: SigningKey | None = None
+) -> str | Code:
     """The name under which workers import a function, or its code.
 
     With a key, code is what travels of lambdas, closures, bound methods, and functions of `__main__` and of the
-    modules to ship.  Raises FunctionNotImportableError, and SettingsError for a key that cannot be used.
+    modules to ship.  `pool_key` is that of a pool on this machine, which imports what scripts define: with it alone,
+    code is what has no name.  Raises FunctionNotImportableError, and SettingsError for a key that cannot be used.
     """
-    key = key_here()
-    if key is not None and (_is_at_home_here(function, ship) or is_bound(function)):
-        return code_of(function, key, ship)
-    if key is None and _is_in(function, ship):
+    own = key_here()
+    key = own or pool_key
+    if own is not None and (_is_at_home_here(function, ship) or is_bound(function)):
+        return code_of(function, own, ship)
+    if _is_in(function, ship):
+        if key is not None:
+            return code_of(function, key, ship)
         raise FunctionNotImportableError(
             f"{label_of(function)} is to be shipped, and there is no key: set {KEY} here and at the workers "
             "(`farpool key --new` prints one). Nothing was sent."

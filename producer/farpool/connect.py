@@ -5,12 +5,14 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from farpool_common.address import Address, find_address, prefix_from
 from farpool_common.broker import ProducerBroker, StoredObjects, connect
 from farpool_common.errors import SettingsError
 from farpool_common.keys import Keys
+from farpool_common.signing import SigningKey, pool_key_from
 from farpool_common.sizes import ARGUMENT_BYTES_SETTING, MAX_BYTES, most_bytes
 
 PROBE_SECONDS = 1.0
@@ -31,13 +33,15 @@ _last: "list[Server]" = []  # the server that was found last, if any
 
 @dataclass(frozen=True)
 class Server:
-    """Where the server is, below which prefix its keys lie, and how many bytes arguments may take."""
+    """Where the server is, below which prefix its keys lie, and how many bytes arguments may take.  `key` is that of a
+    pool on this machine, with which functions that have no name travel."""
 
     url: str = field(repr=False)
     place: str
     prefix: str
     argument_bytes: int = MAX_BYTES
     object_seconds: int = OBJECT_SECONDS
+    key: SigningKey | None = field(default=None, repr=False)
 
     def objects(self) -> StoredObjects:
         """The stored objects there, over a new connection."""
@@ -54,11 +58,14 @@ def find_server(url: str | None, environ: Mapping[str, str] | None = None) -> Se
     Raises SettingsError, and whatever starting an embedded server raises.
     """
     environ = os.environ if environ is None else environ
-    address = find_address(url, environ, "url=")
+    address, key = find_address(url, environ, "url="), None
     if address.source == "default" and not _answers(address):
-        address = find_address(_embedded_url(), environ)
-    argument_bytes = most_bytes(environ, ARGUMENT_BYTES_SETTING)
-    _last[:] = [Server(address.url, address.masked, prefix_from(environ), argument_bytes, _object_seconds(environ))]
+        pool = _embedded_pool()
+        address, key = find_address(pool.url, environ), pool.key
+    elif address.source == "FARPOOL_URL":
+        key = pool_key_from(environ)
+    argument_bytes, seconds = most_bytes(environ, ARGUMENT_BYTES_SETTING), _object_seconds(environ)
+    _last[:] = [Server(address.url, address.masked, prefix_from(environ), argument_bytes, seconds, key)]
     return _last[0]
 
 
@@ -101,9 +108,14 @@ def _answers(address: Address) -> bool:
     return True
 
 
-def _embedded_url() -> str:
-    """The URL of this process's own server and worker, started when they are first needed."""
-    process_pool: Callable[[], object] = import_module("farpool.embedded").process_pool
-    url = getattr(process_pool(), "url", None)
-    assert isinstance(url, str)
-    return url
+class _EmbeddedPool(Protocol):
+    @property
+    def url(self) -> str: ...
+    @property
+    def key(self) -> SigningKey | None: ...
+
+
+def _embedded_pool() -> _EmbeddedPool:
+    """This process's own server and worker, started when they are first needed."""
+    process_pool: Callable[[], _EmbeddedPool] = import_module("farpool.embedded").process_pool
+    return process_pool()

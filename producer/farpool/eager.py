@@ -7,8 +7,9 @@ from functools import partial
 from itertools import count
 from typing import Any, TypeVar, Unpack
 
-from farpool import mapping
+from farpool import bars, mapping
 from farpool.arguments import refusal_of
+from farpool.bars import Wanted
 from farpool.feeder import BufferSize
 from farpool.future import Future
 from farpool.mapping import ChunkSize
@@ -74,13 +75,15 @@ class EagerExecutor(concurrent.futures.Executor):
         timeout: float | None = None,
         chunksize: ChunkSize = 1,
         buffersize: BufferSize = None,
+        progress: Wanted = False,
     ) -> Iterator[T]:
         """As `Executor.map`: large arrays that several calls share arrive read-only."""
         mapping.checked(chunksize, buffersize)
+        shown = bars.frame(progress, iterables)
         fn, inputs = shared(fn, iterables, self.put)
         submit = partial(self.submit, fn)
         results: Iterator[T] = mapping.call_results(submit, inputs, mapping.deadline_of(timeout), buffersize)
-        return results
+        return shown(results)
 
     def map_unordered(
         self,
@@ -89,9 +92,10 @@ class EagerExecutor(concurrent.futures.Executor):
         timeout: float | None = None,
         chunksize: ChunkSize = 1,
         buffersize: BufferSize = None,
+        progress: Wanted = False,
     ) -> Iterator[T]:
         """As `map`: each call is over before the next begins."""
-        return self.map(fn, *iterables, timeout=timeout, chunksize=chunksize, buffersize=buffersize)
+        return self.map(fn, *iterables, timeout=timeout, chunksize=chunksize, buffersize=buffersize, progress=progress)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls."""

@@ -26,6 +26,7 @@ from farpool_common.errors import (
     told,
 )
 from farpool_common.names import unwrapped
+from farpool_common.signing import SigningKey
 
 
 class Executor(Submitter, concurrent.futures.Executor):
@@ -64,8 +65,8 @@ class Executor(Submitter, concurrent.futures.Executor):
         options = CallOptions(queue=queue, max_queued=max_queued, when_full=when_full, ship=_modules(ship))
         _check_max_workers(max_workers)
         wanted = _durability(durability)
-        start, code = _initializer(initializer, tuple(initargs), options.ship)
         server = find_server(url)
+        start, code = _initializer(initializer, tuple(initargs), options.ship, server.key)
         settings = ClientSettings(server.place, max_workers, start, server.argument_bytes, code)
         super().__init__(Session(_ClientMaker(server, settings, self._open_broker, wanted), server), options)
         client = self._bound()
@@ -174,7 +175,10 @@ def _modules(ship: Any) -> tuple[ModuleType, ...]:
 
 
 def _initializer(
-    function: Callable[..., object] | None, args: tuple[Any, ...], ship: Sequence[ModuleType]
+    function: Callable[..., object] | None,
+    args: tuple[Any, ...],
+    ship: Sequence[ModuleType],
+    pool_key: SigningKey | None,
 ) -> tuple[Initializer | None, Code | None]:
     if function is None:
         return None, None
@@ -187,7 +191,7 @@ def _initializer(
         encode(args, takes_refs=True)
     except Exception as error:
         raise ArgumentError(f"initargs cannot travel: {error}") from error
-    way, owner = way_of(function, ship), secrets.token_hex(16)
+    way, owner = way_of(function, ship, pool_key), secrets.token_hex(16)
     if isinstance(way, Code):
         return Initializer(owner, way.label, args), way
     return Initializer(owner, way, args), None

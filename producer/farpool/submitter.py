@@ -5,7 +5,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
-from farpool import mapping
+from farpool import bars, mapping
+from farpool.bars import Wanted
 from farpool.client import Client
 from farpool.coding import CodeLane, CodeLanes, way_of
 from farpool.feeder import BufferSize
@@ -107,6 +108,7 @@ class Submitter:
         timeout: float | None = None,
         chunksize: ChunkSize = 1,
         buffersize: BufferSize = None,
+        progress: Wanted = False,
     ) -> Iterator[T]:
         """Results of `fn` over the inputs, in their order; work begins at once.
 
@@ -119,10 +121,13 @@ class Submitter:
         With a chunksize above 1, ranges and NumPy arrays travel as they are.  Rows of an array are views of it
         until they are sent: do not change them before.
 
+        `progress=True` shows a bar on a terminal or in a notebook, and none in a pipe; a text stands before it.
+
         A large array that several calls are given (by `itertools.repeat`, `functools.partial`, or as the same
         object in lists) is stored once, as by `put`, and arrives read-only.
         """
-        return self._map(fn, iterables, timeout, chunksize, buffersize, in_order=True)
+        shown = bars.frame(progress, iterables)
+        return shown(self._map(fn, iterables, timeout, chunksize, buffersize, in_order=True))
 
     def map_unordered(
         self,
@@ -131,9 +136,11 @@ class Submitter:
         timeout: float | None = None,
         chunksize: ChunkSize = 1,
         buffersize: BufferSize = None,
+        progress: Wanted = False,
     ) -> Iterator[T]:
         """As `map`, with the results as they come."""
-        return self._map(fn, iterables, timeout, chunksize, buffersize, in_order=False)
+        shown = bars.frame(progress, iterables)
+        return shown(self._map(fn, iterables, timeout, chunksize, buffersize, in_order=False))
 
     def _map(
         self,
@@ -172,7 +179,7 @@ class Submitter:
     ) -> Future[Any]:
         """Submit a call of a function without a lane, partials taken apart."""
         function, args, kwargs = unwrapped(fn, args, kwargs)
-        way, future = way_of(function, self._options.ship), Future[Any]()
+        way, future = self._way_of(function), Future[Any]()
         if isinstance(way, Code):
             code = way
             route = partial(client.route, function, code, self._options)
@@ -194,4 +201,7 @@ class Submitter:
             return
 
     def _route(self, client: Client, fn: Callable[..., Any]) -> Route:
-        return client.route(fn, way_of(fn, self._options.ship), self._options)
+        return client.route(fn, self._way_of(fn), self._options)
+
+    def _way_of(self, function: Callable[..., Any]) -> str | Code:
+        return way_of(function, self._options.ship, self._session.server.key)

@@ -17,7 +17,7 @@ from farpool_common.errors import ServerError
 from farpool_common.keys import Keys
 from farpool_worker.claimer import Claimer
 from farpool_worker.commands import Commands
-from farpool_worker.deadline import BOOTTIME, Deadline
+from farpool_worker.deadline import Deadline, clock_of
 from farpool_worker.dispatch import QUICK_SECONDS, ahead, batches, stuck_seconds, work_of
 from farpool_worker.drain import Drain, Holdings, give_back, send_results, unsaid
 from farpool_worker.events import Settled
@@ -68,7 +68,7 @@ class Daemon:
         self._wakeup, self._poller = Wakeup(), Poller()
         self._stop_requests = StopRequests(self._wakeup)
         self._background = Background(self._wakeup.ring)
-        self._deadline = Deadline.created(_clock(settings))
+        self._deadline = Deadline.created(clock_of(settings.address.url))
         self._pool = Pool(pool_options(settings), self._deadline)
         self._telling = Telling(self._broker, settings.log_bytes)
         self._outbox = Outbox(self._broker, self._telling.send)
@@ -108,8 +108,7 @@ class Daemon:
         self._server_watch = ServerWatch(self._broker, allow_eviction=settings.allow_eviction)
         self._backoff, self._retry_at = Backoff(), 0.0
         self._maintenance = Maintenance(settings.jobs.rq)
-        self._is_init = os.getpid() == 1
-        self._dispatched_at = time.monotonic()
+        self._is_init, self._dispatched_at = os.getpid() == 1, time.monotonic()
 
     def _new_broker(self) -> WorkerBroker:
         settings = self._settings
@@ -395,8 +394,3 @@ class Daemon:
             self._drain.advance(now, is_server_there=now >= self._retry_at)
         except ServerError as error:
             self._wait_out(error)
-
-
-def _clock(settings: WorkerSettings) -> int:
-    """A server on this machine sleeps with it; others go on."""
-    return time.CLOCK_MONOTONIC if settings.address.url.startswith("unix:") else BOOTTIME

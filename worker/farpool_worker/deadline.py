@@ -26,6 +26,11 @@ _CELLS = 2
 _UNTIL, _KILLED_AT = range(_CELLS)
 
 
+def clock_of(url: str) -> int:
+    """The clock that counts for this server: one on this machine sleeps with it, others go on."""
+    return time.CLOCK_MONOTONIC if url.startswith("unix:") else BOOTTIME
+
+
 class Deadline:
     """Written by the daemon's lease thread, read by its main loop and by the template."""
 

@@ -100,10 +100,11 @@ class Noted:
 
 @dataclass(frozen=True)
 class Wrote:
-    """A work has written text; what came before it is told before it."""
+    """A work has written text; what came before it is told before it, but for `missed` bytes that are lost."""
 
     work_id: str
     text: bytes
+    missed: int = 0
 
 
 Event = Progress | Returned | Settling | Settled | Ended | TakenBack | Crashed | Noted | Wrote

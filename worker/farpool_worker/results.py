@@ -241,7 +241,7 @@ class Results:
             if event.call < held.task.calls:
                 self._telling.noted(held.task, event.call, event.progress)
         else:
-            self._telling.wrote(held.task, event.text)
+            self._telling.wrote(held.task, event.text, event.missed)
 
     def _crashed(self, event: Crashed) -> None:
         if not (self.is_handing_back or self.is_silent):

@@ -162,9 +162,10 @@ class Slate:
         """The same, and what the work has written.  It is over."""
         self.tell_rest()
         words = self._words
-        start, stop = max(words[BEGIN], words[TEXT_TAKEN], words[END] - self._most, self._told_to), words[END]
-        if start < stop and words[OWNER]:
-            self._pen.add(["wrote", words[OWNER], start, self._surface.between(start, stop)])
+        after, stop = max(words[BEGIN], words[TEXT_TAKEN], self._told_to), words[END]
+        if after < stop and words[OWNER]:
+            start = max(after, stop - self._most)
+            self._pen.add(["wrote", words[OWNER], start, self._surface.between(start, stop), start - after])
             self._told_to = stop
 
     def _tell_progress(self) -> None:

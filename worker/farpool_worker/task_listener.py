@@ -27,6 +27,9 @@ from farpool_worker.store import Segment
 LOOK_SECONDS = 0.2
 """Between two looks: five updates a second reach the server."""
 
+MOST_MISSED = 2**50
+"""A number that a server adds up without trouble, however a task may have spoiled it."""
+
 MOST_READS = 20
 """Of progress that is being written meanwhile; then the next look has it (guess)."""
 
@@ -53,8 +56,8 @@ class TaskListener:
                 return []
             case ["noted", int(number), int(call), done, total, str(label)]:
                 return self._noted(number, call, done, total, label)
-            case ["wrote", int(number), int(start), bytes(text)]:
-                return self._wrote(number, self._untaken(number, start, text))
+            case ["wrote", int(number), int(start), bytes(text), int(missed)]:
+                return self._wrote(number, self._untaken(number, start, text), missed)
             case _:
                 raise GarbageError(f"an unknown message: {fields[0]!r}")
 
@@ -108,16 +111,17 @@ class TaskListener:
         words = self._surface.words
         number, begin, end = words[OWNER], words[BEGIN], words[END]
         taken = self._text_to if number == self._text_of else 0
-        start = max(begin, taken, end - TEXT_BYTES)
+        after = max(begin, taken)
+        start = max(after, end - TEXT_BYTES)
         if not 0 <= start < end or self._assignment.work_id(number) is None:
             return []
         text = self._surface.between(start, end)
         if words[OWNER] != number or words[BEGIN] != begin:  # it went on to another work, and tells by the pipe
             return []
-        overwritten = max(0, words[WRITING] - TEXT_BYTES - start)
+        overwritten = min(max(0, words[WRITING] - TEXT_BYTES - start), len(text))
         self._text_of, self._text_to = number, end
         words[TEXT_TAKEN] = end
-        return self._wrote(number, text[overwritten:])
+        return self._wrote(number, text[overwritten:], start + overwritten - after)
 
     def _noted(self, number: int, call: int, done: Any, total: Any, label: str) -> list[Noted | Wrote]:
         work_id, progress = self._assignment.work_id(number), as_progress(done, total, label)
@@ -125,6 +129,8 @@ class TaskListener:
             return []
         return [Noted(work_id, call, progress)]
 
-    def _wrote(self, number: int, text: bytes) -> list[Noted | Wrote]:
+    def _wrote(self, number: int, text: bytes, missed: int) -> list[Noted | Wrote]:
         work_id = self._assignment.work_id(number)
-        return [Wrote(work_id, text[-TEXT_BYTES:])] if work_id is not None and text else []
+        if work_id is None or not text:
+            return []
+        return [Wrote(work_id, text[-TEXT_BYTES:], min(max(0, missed), MOST_MISSED))]

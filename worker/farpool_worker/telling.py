@@ -5,12 +5,12 @@ While the server cannot be reached it waits here, within a bound; nothing that t
 """
 
 import time
-from collections.abc import Container
 from contextlib import suppress
 
 from farpool_common.broker import Saying, Task, WorkerBroker
 from farpool_common.errors import LoginRefusedError, ServerError, ServerUnreachableError
 from farpool_common.progress import TaskProgress
+from farpool_worker.ledger import Ledger
 from farpool_worker.log import log
 
 SEND_SECONDS = 0.2
@@ -36,12 +36,13 @@ class Telling:
         said.pop(call, None)  # so that the newest is the last
         said[call] = progress
 
-    def wrote(self, task: Task, text: bytes) -> None:
-        """A task has written text."""
+    def wrote(self, task: Task, text: bytes, missed: int = 0) -> None:
+        """A task has written text, after so many bytes that are lost."""
         if not self._log_bytes:
             return
         saying = self._saying(task)
         before = len(saying.text)
+        saying.nbytes += len(text) + missed
         saying.text = (saying.text + text)[-self._log_bytes :]
         self._nbytes += len(saying.text) - before
         while self._nbytes > MOST_BYTES:
@@ -77,7 +78,7 @@ class Telling:
         self._spoken |= {saying.task.id: saying.task for saying in sayings}
         self._waiting, self._nbytes, self._sent_at = {}, 0, time.monotonic()
 
-    def end(self, held: Container[str]) -> None:
+    def end(self, held: Ledger) -> None:
         """Have the words of tasks that are not held any more expire in time.  Raises an outage."""
         if not self._spoken:
             return
@@ -91,4 +92,4 @@ class Telling:
         """Nothing is held any more, and nobody will wait for the server."""
         with suppress(ServerError):
             self.send()
-            self.end(())
+            self.end(Ledger())

@@ -36,11 +36,12 @@ MOST_TEXTS = 50
 
 @dataclass
 class Saying:
-    """What a task has said lately: how far its calls have come, and text."""
+    """What a task has said lately: how far its calls have come, and the end of the `nbytes` that it wrote."""
 
     task: Task
     progress: dict[int, TaskProgress] = field(default_factory=dict)
     text: bytes = b""
+    nbytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Sayings:
         for start in range(0, len(texts), MOST_TEXTS):
             batch = texts[start : start + MOST_TEXTS]
             keys = [self._keys.output(saying.task.id) for saying in batch]
-            args = [most_bytes, RUNNING_SECONDS, *(saying.text for saying in batch)]
+            args = [most_bytes, RUNNING_SECONDS, *(item for saying in batch for item in (saying.text, saying.nbytes))]
             self._scripts.run("said/append", keys, args)
 
     def _publish_progress(self, worker: str, sayings: Sequence[Saying]) -> None:

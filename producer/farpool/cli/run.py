@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -15,6 +15,7 @@ from farpool.cli.options import path_option, slots_option
 from farpool.embedded import LocalPool
 from farpool.embedded.worker_process import host_name
 from farpool_common.address import PASSWORD_FILE
+from farpool_common.signing import POOL_KEY
 
 Plan = list[tuple[str, int | None]]
 """Names of hosts with their slots; None: one for each usable core."""
@@ -44,13 +45,14 @@ def run_on(hosts: Plan, script: Path, arguments: Sequence[str], folders: Sequenc
     """Start worker daemons as these hosts, run the script with their URL, stop them; the script's exit code."""
     code_folders = dict.fromkeys([script.resolve().parent, Path.cwd(), *folders])
     with LocalPool(hosts, paths=list(code_folders)) as pool:
-        return _run_script([sys.executable, str(script), *arguments], pool.url)
+        key = {} if pool.key is None else {POOL_KEY: pool.key.secret}
+        return _run_script([sys.executable, str(script), *arguments], {"FARPOOL_URL": pool.url} | key)
 
 
-def _run_script(argv: list[str], url: str) -> int:
+def _run_script(argv: list[str], pool: Mapping[str, str]) -> int:
     """The script's exit code, as a shell would tell it."""
     # The password of some other server is not for this one.
-    environ = {name: value for name, value in os.environ.items() if name != PASSWORD_FILE} | {"FARPOOL_URL": url}
+    environ = {name: value for name, value in os.environ.items() if name != PASSWORD_FILE} | {**pool}
     with subprocess.Popen(argv, env=environ) as process, _signals_for(process):
         code = process.wait()
     return 128 - code if code < 0 else code

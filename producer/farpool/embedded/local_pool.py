@@ -10,6 +10,7 @@ from typing import Self
 
 from farpool.embedded.server import Server
 from farpool.embedded.worker_process import START_SECONDS, WorkerPlan, WorkerProcess, host_name
+from farpool_common.signing import KEY, key_from, new_key
 
 DRAIN_SECONDS = 5.0
 """What running tasks get when the pool is closed (guess): nobody is left who could read their results."""
@@ -44,6 +45,10 @@ class LocalPool:
             for name, slots in (workers or [(host_name(), None)])
         ]
         environ = os.environ if environ is None else environ
+        self.key = None if key_from(environ) is not None else new_key("the pool on this machine")
+        """Known to its workers: functions that have no name travel with it.  None: the user has set a key."""
+        if self.key is not None:  # their environment is for this user's eyes only, a command line is not
+            environ = {**environ, KEY: self.key.secret}
         self._workers: list[WorkerProcess] = []
         with ExitStack() as undo:
             self.server = undo.enter_context(Server())

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from farpool import SettingsError, connect
+from farpool_common.signing import SigningKey
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def embedded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def process_pool() -> types.SimpleNamespace:
         started.append("started")
-        return types.SimpleNamespace(url="unix:///run/embedded.sock")
+        return types.SimpleNamespace(url="unix:///run/embedded.sock", key=SigningKey("p" * 43))
 
     monkeypatch.setitem(sys.modules, "farpool.embedded", types.SimpleNamespace(process_pool=process_pool))
     return started
@@ -64,8 +65,17 @@ def test_a_server_on_localhost_is_used(localhost: socket.socket, embedded: list[
 
 def test_without_any_server_one_is_started(localhost: socket.socket, embedded: list[str]) -> None:
     localhost.close()
-    assert connect.find_server(None, {}).url == "unix:///run/embedded.sock"
+    found = connect.find_server(None, {})
+    assert (found.url, found.key) == ("unix:///run/embedded.sock", SigningKey("p" * 43))
     assert embedded == ["started"]
+
+
+def test_the_key_of_a_pool_is_for_the_server_of_that_pool_only(localhost: socket.socket) -> None:
+    environ = {"FARPOOL_URL": "unix:///run/pool.sock", "FARPOOL_POOL_KEY": "p" * 43}
+    assert connect.find_server(None, environ).key == SigningKey("p" * 43, "FARPOOL_POOL_KEY")
+    assert connect.find_server("redis://elsewhere/0", environ).key is None
+    assert connect.find_server(None, {"REDIS_URL": "redis://a/0", "FARPOOL_POOL_KEY": "p" * 43}).key is None
+    assert "ppp" not in repr(connect.find_server(None, environ))
 
 
 def test_a_url_that_answers_nothing_is_not_replaced(localhost: socket.socket, embedded: list[str]) -> None:
