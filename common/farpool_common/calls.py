@@ -21,7 +21,7 @@ work that may be begun, 0 for any."""
 IDLE, PREPARING, REPORTING = -1, -2, -3
 """Instead of a call: nothing to do, getting ready for the first call, writing results."""
 
-_OURS = ("farpool_common.", "farpool_worker.")
+_OURS = ("farpool_common.", "farpool_worker.", "farpool.tasks.")
 
 READ_ONLY_NOTE = (
     "An array that several calls share (farpool.put, or one array for many calls of a map) arrives read-only: "

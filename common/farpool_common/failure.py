@@ -29,10 +29,12 @@ class Failure:
     state: dict[str, Any]
     traceback: str
     notes: Sequence[str] = ()
+    bases: Sequence[str] = ()
+    """Names of the class and of those that it derives from, for who wants to know without having them."""
 
     def fields(self) -> list[Any]:
         """The wire form, before encoding."""
-        return [self.type_name, self.message, self.args, self.state, self.traceback, self.notes]
+        return [self.type_name, self.message, self.args, self.state, self.traceback, self.notes, self.bases]
 
     @classmethod
     def from_fields(cls, fields: Any) -> "Failure":
@@ -45,8 +47,9 @@ class Failure:
                 dict(state),
                 str(text),
                 (list() | tuple()) as notes,
+                (list() | tuple()) as bases,
             ]:
-                return cls(name, message, args, state, text, [str(note) for note in notes])
+                return cls(name, message, args, state, text, *([str(each) for each in all_] for all_ in (notes, bases)))
             case _:
                 raise DecodeError("not a failure record")
 
@@ -62,6 +65,7 @@ class Failure:
             {k: v for k, v in state.items() if _can_travel(v)},
             _shortened(_format(error)),
             notes,
+            names_of(type(error)),
         )
 
     def exception(self) -> Exception:
@@ -85,6 +89,11 @@ class Failure:
         except Exception:  # an unknown class, or one that refuses: RemoteError tells the same
             return None
         return error
+
+
+def names_of(kind: type[BaseException]) -> list[str]:
+    """Names of an exception's class and of its bases, the nearest first."""
+    return [class_name(base) for base in kind.__mro__ if issubclass(base, Exception)]
 
 
 def _text(error: BaseException) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from farpool.pool import Pool
     from farpool.process import Process
     from farpool.putting import put
+    from farpool.retry import Retry
     from farpool.shared.arrays import Array
     from farpool.shared.barriers import Barrier
     from farpool.shared.conditions import Condition
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from farpool.shared.queues import JoinableQueue, Queue, SimpleQueue
     from farpool.shared.semaphores import BoundedSemaphore, Semaphore
     from farpool.shared.values import Value
+    from farpool.tasks.task import Task, task
     from farpool_common.codec import Ref, Serializer
     from farpool_common.errors import (
         ArgumentError,
@@ -100,6 +102,7 @@ __all__ = [
     "RemoteTraceback",
     "ResultError",
     "ResultExpiredError",
+    "Retry",
     "Semaphore",
     "Serializer",
     "ServerBusyError",
@@ -111,6 +114,7 @@ __all__ = [
     "SettingsError",
     "SharedStateGoneError",
     "SimpleQueue",
+    "Task",
     "TaskLostError",
     "TaskProgress",
     "TaskTimeoutError",
@@ -121,6 +125,7 @@ __all__ = [
     "cpu_count",
     "progress",
     "put",
+    "task",
     "track",
     "wait",
 ]
@@ -145,7 +150,9 @@ _HOMES = {
     "Ref": "farpool_common.codec",
     "Semaphore": "farpool.shared.semaphores",
     "Serializer": "farpool_common.codec",
+    "Retry": "farpool.retry",
     "SimpleQueue": "farpool.shared.queues",
+    "Task": "farpool.tasks.task",
     "TaskProgress": "farpool_common.progress",
     "TimeoutError": "multiprocessing",  # in no star import, for it is not the builtin one
     "Value": "farpool.shared.values",
@@ -153,6 +160,7 @@ _HOMES = {
     "cpu_count": "farpool.drop_in",
     "progress": "farpool_common.progress",
     "put": "farpool.putting",
+    "task": "farpool.tasks.task",
     "track": "farpool_common.progress",
     "wait": "concurrent.futures",
 }

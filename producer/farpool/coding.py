@@ -65,7 +65,7 @@ class CodeLane(Lane):
 
     def is_over(self) -> bool:
         """Whether nobody will add a call any more, and none waits."""
-        return self.is_replaced and not self.users and not self.has_waiting()
+        return self.is_replaced and not self.users and self._is_empty()
 
 
 class CodeLanes:

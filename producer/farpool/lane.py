@@ -9,12 +9,10 @@ from typing import Any
 from farpool.future import Future, link, receive_all
 from farpool.origin import Origin, error_of
 from farpool.pace import MOST_CALLS, TASK_SECONDS
+from farpool.retrying import Call, Retries
 from farpool.shipment import Route, Shipment
 from farpool_common.chunk import Chunk, Outcome
 from farpool_common.progress import TaskProgress
-
-Call = tuple[int, Future[Any], tuple[Any, ...], dict[str, Any]]
-"""Number (they count up over all lanes), future, arguments."""
 
 HOLD_SECONDS = 0.05
 """How long single calls wait for a measurement before twice as many may be on their way."""
@@ -46,6 +44,7 @@ class Lane:
         self._taken_at = 0.0
         self.is_bounded = route.options.waits_when_full
         self._taken = threading.Condition()
+        self._again = None if route.options.retry is None else Retries(route.options.retry)
 
     def wait_for_room(self, is_over: Callable[[], bool]) -> None:
         """Return when few enough calls wait here, or when `is_over`."""
@@ -62,8 +61,8 @@ class Lane:
             return math.inf
 
     def has_waiting(self) -> bool:
-        """True while there are calls that were not taken."""
-        return bool(self._calls)
+        """True while there are calls that were not taken, or wait for their next attempt."""
+        return bool(self._calls) or (self._again is not None and self._again.has_waiting())
 
     def end(self) -> None:
         """No calls come after those that are here."""
@@ -71,11 +70,18 @@ class Lane:
 
     def is_over(self) -> bool:
         """False, unless it was ended: a function may always be called again."""
-        return self._is_ended and not self._calls
+        return self._is_ended and self._is_empty()
+
+    def _is_empty(self) -> bool:
+        """Whether no call is here, and none can come back."""
+        return not self.has_waiting() and (self._again is None or not self.in_flight)
 
     def take(self, now: float) -> Shipment | None:
         """The next task worth sending now; None when there is none, or none until `due_at`."""
         self.due_at = math.inf
+        if self._again is not None:
+            due, self.due_at = self._again.due(now)
+            self._calls.extendleft(due)
         if not self._calls:
             return None
         size = self.route.pace.calls_within(TASK_SECONDS, MOST_CALLS) or 1
@@ -93,7 +99,7 @@ class Lane:
         doublings = int((now - self._held_at) / HOLD_SECONDS)
         if len(self.in_flight) < bound << min(doublings, 30):
             return 1
-        self.due_at = self._held_at + (doublings + 1) * HOLD_SECONDS
+        self.due_at = min(self.due_at, self._held_at + (doublings + 1) * HOLD_SECONDS)
         return 0
 
     def _together(self, most: int, now: float) -> int:
@@ -102,7 +108,7 @@ class Lane:
         if room > 0:
             return min(most, math.ceil(len(self._calls) / room))
         if len(self._calls) < most and now < self._taken_at + GATHER_SECONDS:
-            self.due_at = self._taken_at + GATHER_SECONDS
+            self.due_at = min(self.due_at, self._taken_at + GATHER_SECONDS)
             return 0
         return most
 
@@ -112,7 +118,8 @@ class Lane:
             return None
         self._taken_at = now
         _, futures, rows, keywords = zip(*calls, strict=True)
-        shipment = Shipment(self.route, _chunk(self.route, rows, keywords), Gathered(futures), self)
+        sink = Gathered(futures) if self._again is None else self._again.sink(calls)
+        shipment = Shipment(self.route, _chunk(self.route, rows, keywords), sink, self)
         self.in_flight.add(shipment.id)
         return shipment
 
@@ -130,6 +137,8 @@ class Lane:
 
     def cancel(self) -> None:
         """Cancel all calls that wait."""
+        if self._again is not None:
+            self._again.cancel()
         while self._calls:
             try:
                 self._calls.popleft()[1].cancel()

@@ -2,24 +2,35 @@
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal
+from typing import Literal
 
+from farpool.retry import Retry, is_number, is_whole
 from farpool_common.errors import SettingsError
 from farpool_common.task import DEFAULT_RETRIES
 
 
 @dataclass(frozen=True, kw_only=True)
 class CallOptions:
-    """The queue, the time limit in seconds, how often a call whose worker was lost runs again, and how many tasks
-    may wait in the queue before ours wait here, or are refused."""
+    """The queue, the time limit in seconds, how often a call whose worker was lost runs again (or, as a Retry, one
+    that raised), and how many tasks may wait in the queue before ours wait here, or are refused."""
 
     queue: str = "default"
     timeout: float | None = None
-    retries: int = DEFAULT_RETRIES
+    retries: int | Retry = DEFAULT_RETRIES
     keep: float | None = None
     max_queued: int | None = None
     when_full: Literal["wait", "raise"] = "wait"
     ship: tuple[ModuleType, ...] = ()
+
+    @property
+    def losses(self) -> int:
+        """How often a call whose worker was lost runs again."""
+        return self.retries.lost if isinstance(self.retries, Retry) else self.retries
+
+    @property
+    def retry(self) -> Retry | None:
+        """How often and when a call that raised runs again; None for never."""
+        return self.retries if isinstance(self.retries, Retry) else None
 
     @property
     def waits_when_full(self) -> bool:
@@ -29,11 +40,14 @@ class CallOptions:
     def __post_init__(self) -> None:
         if not isinstance(self.queue, str) or not self.queue:
             raise SettingsError(f"queue is the name of a queue, not {self.queue!r}")
-        if self.timeout is not None and not (_is_number(self.timeout) and self.timeout > 0):
+        if self.timeout is not None and not (is_number(self.timeout) and self.timeout > 0):
             raise SettingsError(f"timeout is a number of seconds above 0, or None, not {self.timeout!r}")
-        if not _is_whole(self.retries) or self.retries < 0:
-            raise SettingsError(f"retries is a whole number, 0 for never again, not {self.retries!r}")
-        if self.max_queued is not None and not (_is_whole(self.max_queued) and self.max_queued > 0):
+        if not isinstance(self.retries, Retry) and (not is_whole(self.retries) or self.retries < 0):
+            raise SettingsError(
+                f"retries is how often a call whose worker was lost runs again, 0 for never, or a farpool.Retry, for "
+                f"calls that raise; not {self.retries!r}"
+            )
+        if self.max_queued is not None and not (is_whole(self.max_queued) and self.max_queued > 0):
             raise SettingsError(f"max_queued is a whole number above 0, or None, not {self.max_queued!r}")
         if self.when_full not in ("wait", "raise"):
             raise SettingsError(f'when_full is "wait" or "raise", not {self.when_full!r}')
@@ -42,11 +56,3 @@ class CallOptions:
                 "keep= needs results that stay on the server; a future's result is handed over and removed. "
                 "It comes with background jobs, which are not built yet."
             )
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -44,7 +44,7 @@ class Outbox:
 
     def wait(self, now: float, due_at: float = math.inf) -> None:
         """Sleep until somebody calls `wake`, or until `due_at`, or until a source that held calls back is due."""
-        due_at = min([due_at, *(source.due_at for source in self._sources)])
+        due_at = min([due_at, *(source.due_at for source in self._sources if source.has_waiting())])
         with suppress(Empty):
             self._bell.get(timeout=None if due_at == math.inf else max(0.0, due_at - now))
         # Before anything is collected: whatever is added from here on rings again.

@@ -73,7 +73,7 @@ class Parcel:
             reply=reply,
             calls=shipment.calls,
             limit=options.timeout,
-            retries=options.retries,
+            retries=options.losses,
             parts=shipment.parts,
             objects=[ref.id for ref in shipment.refs],
         )

@@ -16,6 +16,7 @@ from farpool.lane import Lane
 from farpool.mapping import ChunkSize
 from farpool.objects import Keeper, keeper_of
 from farpool.options import CallOptions
+from farpool.retry import Retry
 from farpool.session import Session
 from farpool.sharing import shared
 from farpool.shipment import Route
@@ -32,7 +33,7 @@ class Changes(TypedDict, total=False):
 
     queue: str
     timeout: float | None
-    retries: int
+    retries: int | Retry
     keep: float | None
     max_queued: int | None
     when_full: Literal["wait", "raise"]
@@ -52,8 +53,9 @@ class Submitter:
     def options(self, **changes: Unpack[Changes]) -> "Submitter":
         """A view of this executor whose `submit` and `map` use other options.
 
-        `queue`, `timeout` (seconds per call), `retries` (how often a call whose worker was lost runs
-        again), `max_queued` and `when_full` (as the executor's own).
+        `queue`, `timeout` (seconds per call), `retries` (a number: how often a call whose worker was lost runs
+        again; a `farpool.Retry`: also how often and when one that raised does), `max_queued` and `when_full` (as the
+        executor's own).
         """
         return Submitter(self._session, replace(self._options, **changes), self._owner or self)
 
@@ -158,7 +160,8 @@ class Submitter:
         function, args, keywords = unwrapped(fn, (), {})
         if iterables and not keywords:
             fn, iterables = function, [*map(for_ever, args), *iterables]
-        if chunksize == 1 or isinstance(fn, partial):
+        if chunksize == 1 or isinstance(fn, partial) or self._options.retry is not None:
+            # A call that may run again needs a future of its own.
             results = mapping.call_results if in_order else mapping.call_results_as_they_come
             return results(partial(self.submit, fn), iterables, deadline, buffersize)
         client = self._bound()

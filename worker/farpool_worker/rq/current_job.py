@@ -8,7 +8,7 @@ from typing import Any
 from redis import Redis
 from rq.job import Job, _current_job
 
-_OWN = frozenset(("_id", "_connect", "_is_loaded"))
+_OWN = frozenset(("_id", "_connect", "_is_loaded", "is_failure_plain"))
 
 
 class CurrentJob:
@@ -21,9 +21,12 @@ class CurrentJob:
     _id: str
     _connect: Callable[[], Redis]
     _is_loaded: bool
+    is_failure_plain: bool
+    """Whether nothing follows from an exception: our tasks ask, and the record need not be fetched."""
 
-    def __init__(self, job_id: str, connect: Callable[[], Redis]) -> None:
-        for name, value in (("_id", job_id), ("_connect", connect), ("_is_loaded", False)):
+    def __init__(self, job_id: str, connect: Callable[[], Redis], is_failure_plain: bool) -> None:
+        own = {"_id": job_id, "_connect": connect, "_is_loaded": False, "is_failure_plain": is_failure_plain}
+        for name, value in own.items():
             object.__setattr__(self, name, value)
 
     @property

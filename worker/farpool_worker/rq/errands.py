@@ -52,7 +52,7 @@ class Errands:
     def current(self, ref: JobRef) -> Iterator[Any]:
         """Inside, RQ's users find their job."""
         os.environ["RQ_JOB_ID"] = ref.id
-        found: Any = current_class(self._job_class)(ref.id, self._connect)
+        found: Any = current_class(self._job_class)(ref.id, self._connect, ref.is_failure_plain)
         with current(found):
             yield found
 
