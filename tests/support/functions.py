@@ -54,6 +54,18 @@ def fail_at(x: int, bad: int) -> int:
     return x
 
 
+FAILS: dict[int, int] = {}
+"""How often `fails_at_first` has still to fail, by its argument."""
+
+
+def fails_at_first(x: int) -> int:
+    left = FAILS.get(x, 0)
+    FAILS[x] = left - 1
+    if left > 0:
+        raise ConnectionError(x)
+    return x
+
+
 def gate(name: str, value: Any = None) -> Any:
     """Wait until the gate is open."""
     own = GATES.setdefault(name, threading.Event())

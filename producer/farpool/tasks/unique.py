@@ -78,18 +78,22 @@ def put_unless_open(queue: Queue, job_id: str, ttl: int | None, put: Callable[[P
     """The job that `put` writes in a transaction, or the one with this id that has not ended."""
     for _ in range(MOST_TRIES):
         with suppress(redis.WatchError, NoSuchJobError), queue.connection.pipeline() as pipeline:
-            if not _make_room(queue, job_id, pipeline):
+            is_free = _is_free(queue, job_id, pipeline)
+            if is_free and ttl is not None:  # a record that has expired left its id in the queue
+                pipeline.multi()
+                pipeline.lrem(queue.key, 0, job_id)
+                pipeline.execute()
+                is_free = _is_free(queue, job_id, pipeline)
+            if not is_free:
                 return Job.fetch(job_id, connection=queue.connection, serializer=queue.serializer)
-            if ttl is not None:  # a record that has expired left its id in the queue
-                queue.connection.lrem(queue.key, 0, job_id)
             job = put(pipeline)
             pipeline.execute()
             return job
     raise ServerBusyError(f"job {job_id} changed {MOST_TRIES} times while it was looked at; try again")
 
 
-def _make_room(queue: Queue, job_id: str, pipeline: Pipeline) -> bool:
-    """Whether there is no open job with this id.  From here on its record is watched."""
+def _is_free(queue: Queue, job_id: str, pipeline: Pipeline) -> bool:
+    """Whether there is no open job with this id, nor a record of one.  From here on its key is watched."""
     key = Job.key_for(job_id)
     pipeline.watch(key)  # type: ignore[no-untyped-call]
     known: Any = pipeline.hmget(key, ["status", "origin"])
@@ -104,4 +108,4 @@ def _make_room(queue: Queue, job_id: str, pipeline: Pipeline) -> bool:
         registry(origin.decode(), connection=queue.connection).remove(job_id, pipeline=pipeline)
     pipeline.delete(key, Job(job_id, connection=queue.connection).dependencies_key)
     pipeline.execute()
-    return _make_room(queue, job_id, pipeline)
+    return _is_free(queue, job_id, pipeline)
