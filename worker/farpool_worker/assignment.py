@@ -99,9 +99,9 @@ class Assignment:
                 work_id = self._cover(number, 0, 1)
                 return Returned(work_id, seconds, self._pid, error, envelope)
             case ["settling", int(number)] if number in self._open:
-                return Settling(self._open[number].work.id)
+                return Settling(self._open[number].work.id, self._execution(number))
             case ["settled", int(number), float(seconds), bool(has_failed)]:
-                return Settled(self._cover(number, 0, 1), seconds, has_failed)
+                return Settled(self._cover(number, 0, 1), self._execution(number), seconds, has_failed)
             case ["ended", int(number)] if number in self._open:
                 ended = self._open.pop(number)
                 return Ended(ended.work.id, ended.left)
@@ -118,6 +118,10 @@ class Assignment:
         found.left = left
         self.calls_ended += stop - first
         return found.work.id
+
+    def _execution(self, number: int) -> str:
+        job = self._open[number].work.job
+        return "" if job is None else job.execution
 
     def _check_over(self, number: int) -> None:
         if self._open.pop(number).left:

@@ -39,13 +39,15 @@ class Settling:
     """RQ's own code has begun to end a job in a child: its lease may be gone any moment."""
 
     work_id: str
+    execution: str
 
 
 @dataclass(frozen=True)
 class Settled:
-    """RQ's own code is through with a job."""
+    """RQ's own code is through with a job.  Where that has queued it again, another execution may be here already."""
 
     work_id: str
+    execution: str
     seconds: float
     has_failed: bool
 

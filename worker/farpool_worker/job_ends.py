@@ -34,19 +34,24 @@ class JobEnds:
         self.ended += 1
         self._outbox.add(JobEnd(held.task, datetime.now(UTC), seconds, result, error))
 
-    def settling(self, task_id: str) -> None:
+    def settling(self, task_id: str, execution: str) -> None:
         """RQ's code has begun to end it."""
-        held = self._ledger.get(task_id)
+        held = self._execution(task_id, execution)
         if held is not None:
             held.is_settling = True
 
-    def settled(self, task_id: str) -> None:
-        """RQ's code has ended it."""
-        held = self._ledger.get(task_id)
+    def settled(self, task_id: str, execution: str) -> None:
+        """RQ's code has ended it, or queued it again: then its next execution, which may be here before we are told,
+        goes on."""
+        held = self._execution(task_id, execution)
         if held is not None:
             self.ended += 1
             self._ledger.cover(held, held.remaining)
             self._ledger.remove(held)
+
+    def _execution(self, task_id: str, execution: str) -> Held | None:
+        held = self._ledger.get(task_id)
+        return held if held is not None and held.task.execution == execution else None
 
     def not_plain(self, end: JobEnd) -> None:
         """A script found that jobs depend on one that has ended here."""

@@ -113,7 +113,9 @@ class Ledger:
         One whose large arguments or objects are not here is fetching, any other is ready.
         """
         if before := self._held.get(task.id):
-            self.remove(before)  # that lease was taken away, and we have not been told of it yet
+            self.remove(
+                before
+            )  # that lease was taken away, or RQ's code has queued the job again: we are yet to be told
         held = Held(task, task.remaining, task.remaining, hold=hold or nothing())
         self._held[task.id] = held
         if task.parts or len(held.hold.held) < len(task.objects):

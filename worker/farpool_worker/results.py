@@ -68,11 +68,11 @@ class Results:
                 self._progress(event)
             case Returned():
                 self._returned(event)
-            case Settling(work_id):
-                self.jobs.settling(work_id)
-            case Settled(work_id, seconds, has_failed):
+            case Settling(work_id, execution):
+                self.jobs.settling(work_id, execution)
+            case Settled(work_id, execution, seconds, has_failed):
                 self._note_job(work_id, seconds, has_failed)
-                self.jobs.settled(work_id)
+                self.jobs.settled(work_id, execution)
             case Ended(work_id, unstarted):
                 self._given_back(work_id, unstarted)
             case TakenBack(work_id, unstarted):
