@@ -97,6 +97,10 @@ class Keys:
         """stream: outcomes for one executor."""
         return f"{self.prefix}:farpool:reply:{producer}"
 
+    def kept(self, task_id: str) -> str:
+        """stream: the outcome of a task that is kept for whoever has its id."""
+        return f"{self.prefix}:farpool:kept:{task_id}"
+
     def done(self, task_id: str) -> str:
         """set: ranges `first-stop` of a task's calls that are already delivered."""
         return f"{self.prefix}:farpool:done:{task_id}"

@@ -20,6 +20,9 @@ _Default = TypeVar("_Default", int, None)
 DEFAULT_RETRIES = 2
 """How often a call whose worker was lost runs again, unless the producer says otherwise: the third loss is its last."""
 
+MOST_KEEP_SECONDS = 10 * 365 * 24 * 3600
+"""How long an outcome may be kept (guess)."""
+
 RQ_TIMEOUT_SECONDS = 180
 """What RQ's own worker assumes for a job that does not say."""
 
@@ -28,7 +31,8 @@ RQ_TIMEOUT_SECONDS = 180
 class NewTask:
     """A task to enqueue.  `reply` is the stream its outcomes go to (None: RQ's result stream);
     `limit` is the time limit of each call and `timeout` RQ's limit for the whole job, in seconds;
-    `objects` are the ids of the stored objects that its arguments refer to."""
+    `objects` are the ids of the stored objects that its arguments refer to; `keep`: its outcome stays on the server for
+    so many seconds, besides, for whoever has the id."""
 
     id: str
     data: bytes
@@ -41,6 +45,7 @@ class NewTask:
     parts: Sequence[Part] = ()
     objects: Sequence[str] = ()
     timeout: int = -1
+    keep: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +72,7 @@ class Task:
     callbacks: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
     folder: str = ""
+    keep: int | None = None
 
     @property
     def member(self) -> str:
@@ -158,6 +164,7 @@ def _task(claim: Claim, record: Mapping[bytes, bytes], prefix: str, border: Bord
         callbacks=tuple(name for field in _CALLBACKS if (name := _text(record, field))) if reply is None else (),
         objects=_objects(record.get(b"farpool_objects", b"")),
         folder=_text(record, b"farpool_folder") or "",
+        keep=_keep(record) if reply is not None else None,
     )
 
 
@@ -204,6 +211,13 @@ def _limit(record: Mapping[bytes, bytes], is_chunk: bool) -> float | None:
         return float(raw)
     timeout = _integer(record, b"timeout", RQ_TIMEOUT_SECONDS)
     return float(timeout) if timeout > 0 else None
+
+
+def _keep(record: Mapping[bytes, bytes]) -> int | None:
+    seconds = _integer(record, b"farpool_keep", None)
+    if seconds is not None and not 0 < seconds <= MOST_KEEP_SECONDS:
+        raise MalformedTaskError(f"farpool_keep is {seconds}, not 1 to {MOST_KEEP_SECONDS:,} seconds")
+    return seconds
 
 
 def _ranges(delivered: Iterable[bytes]) -> Ranges:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from farpool.pool import Pool
     from farpool.process import Process
     from farpool.putting import put
+    from farpool.results import result
     from farpool.retry import Retry
     from farpool.shared.arrays import Array
     from farpool.shared.barriers import Barrier
@@ -125,6 +126,7 @@ __all__ = [
     "cpu_count",
     "progress",
     "put",
+    "result",
     "task",
     "track",
     "wait",
@@ -160,6 +162,7 @@ _HOMES = {
     "cpu_count": "farpool.drop_in",
     "progress": "farpool_common.progress",
     "put": "farpool.putting",
+    "result": "farpool.results",
     "task": "farpool.tasks.task",
     "track": "farpool_common.progress",
     "wait": "concurrent.futures",

@@ -40,15 +40,20 @@ class Future(LightFuture[T]):
 
     _ticket: Ticket | None = None
     _index: int = 0
+    _own_id: str | None = None  # of a task that carries nothing else, known before it is made
     _origin: Origin | None = None
     _progress: TaskProgress | None = None
 
     @property
     def id(self) -> str | None:
-        """The id of the task that carries this call; None until it is sent."""
+        """The id of the task that carries this call; None until it is sent, unless its result is kept."""
         if self._origin is not None:
             return self._origin.task_id
-        return self._ticket.id if self._ticket is not None else None
+        return self._ticket.id if self._ticket is not None else self._own_id
+
+    def promise_id(self, task_id: str) -> None:
+        """The call will be carried by this task, and no other call with it."""
+        self._own_id = task_id
 
     @property
     def host(self) -> str | None:

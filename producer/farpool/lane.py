@@ -12,6 +12,7 @@ from farpool.pace import MOST_CALLS, TASK_SECONDS
 from farpool.retrying import Call, Retries
 from farpool.shipment import Route, Shipment
 from farpool_common.chunk import Chunk, Outcome
+from farpool_common.ids import new_id
 from farpool_common.progress import TaskProgress
 
 HOLD_SECONDS = 0.05
@@ -38,13 +39,19 @@ class Lane:
         self.in_flight: set[str] = set()
         self.due_at = math.inf
         self._calls: deque[Call] = deque()
-        self.append = self._calls.append
+        self._is_kept = route.options.keep is not None
+        self.append: Callable[[Call], None] = self._append_alone if self._is_kept else self._calls.append
         self._is_ended = False
         self._held_at: float | None = None
         self._taken_at = 0.0
         self.is_bounded = route.options.waits_when_full
         self._taken = threading.Condition()
         self._again = None if route.options.retry is None else Retries(route.options.retry)
+
+    def _append_alone(self, call: Call) -> None:
+        """Whoever is given its id will ask for the result of this call."""
+        call[1].promise_id(new_id())
+        self._calls.append(call)
 
     def wait_for_room(self, is_over: Callable[[], bool]) -> None:
         """Return when few enough calls wait here, or when `is_over`."""
@@ -84,7 +91,7 @@ class Lane:
             self._calls.extendleft(due)
         if not self._calls:
             return None
-        size = self.route.pace.calls_within(TASK_SECONDS, MOST_CALLS) or 1
+        size = 1 if self._is_kept else self.route.pace.calls_within(TASK_SECONDS, MOST_CALLS) or 1
         size = self._alone(now) if size == 1 else self._together(size, now)
         return self._shipment(size, now) if size else None
 
@@ -119,7 +126,8 @@ class Lane:
         self._taken_at = now
         _, futures, rows, keywords = zip(*calls, strict=True)
         sink = Gathered(futures) if self._again is None else self._again.sink(calls)
-        shipment = Shipment(self.route, _chunk(self.route, rows, keywords), sink, self)
+        task_id = futures[0].id if self._is_kept else None
+        shipment = Shipment(self.route, _chunk(self.route, rows, keywords), sink, self, task_id or "")
         self.in_flight.add(shipment.id)
         return shipment
 

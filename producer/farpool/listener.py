@@ -181,10 +181,12 @@ class Listener:
         if shipment is not None and (reply.envelope or reply.parts):
             shipment.status = "started"
             self._deliver(shipment, reply)
-        self._forget(reply.parts)  # before the task is over, after which a shutdown may close the connection
+        if shipment is None or not shipment.is_kept:
+            self._forget(reply.parts)  # before the task is over, after which a shutdown may close the connection
         if shipment is not None and reply.last:
             self._end(shipment)
-            if shipment.sent_at is not None:  # else it is in doubt whether it was sent, and it may be sent again
+            # Else it is in doubt whether it was sent, and it may be sent again; or others ask for its end.
+            if shipment.sent_at is not None and not shipment.is_kept:
                 self._inbox.note_over(shipment.id)
 
     def _deliver(self, shipment: Shipment, reply: Reply) -> None:

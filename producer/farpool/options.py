@@ -6,13 +6,14 @@ from typing import Literal
 
 from farpool.retry import Retry, is_number, is_whole
 from farpool_common.errors import SettingsError
-from farpool_common.task import DEFAULT_RETRIES
+from farpool_common.task import DEFAULT_RETRIES, MOST_KEEP_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
 class CallOptions:
     """The queue, the time limit in seconds, how often a call whose worker was lost runs again (or, as a Retry, one
-    that raised), and how many tasks may wait in the queue before ours wait here, or are refused."""
+    that raised), how many seconds a result stays on the server for others, and how many tasks may wait in the queue
+    before ours wait here, or are refused."""
 
     queue: str = "default"
     timeout: float | None = None
@@ -51,8 +52,10 @@ class CallOptions:
             raise SettingsError(f"max_queued is a whole number above 0, or None, not {self.max_queued!r}")
         if self.when_full not in ("wait", "raise"):
             raise SettingsError(f'when_full is "wait" or "raise", not {self.when_full!r}')
-        if self.keep is not None:
+        if self.keep is not None and not (is_number(self.keep) and 0 < self.keep <= MOST_KEEP_SECONDS):
+            raise SettingsError(f"keep is a number of seconds above 0, at most ten years, or None, not {self.keep!r}")
+        if self.keep is not None and self.retry is not None:
             raise SettingsError(
-                "keep= needs results that stay on the server; a future's result is handed over and removed. "
-                "It comes with background jobs, which are not built yet."
+                "keep and a Retry do not go together: each attempt is a task of its own, and one id has one result. "
+                "Enqueue a job instead: its result is kept under one id, however often it runs (result_ttl)."
             )

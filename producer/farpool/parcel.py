@@ -1,5 +1,6 @@
 """A task in its wire form, from encoding until the server has it."""
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -76,6 +77,7 @@ class Parcel:
             retries=options.losses,
             parts=shipment.parts,
             objects=[ref.id for ref in shipment.refs],
+            keep=None if options.keep is None else math.ceil(options.keep),
         )
 
 

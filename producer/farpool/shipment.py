@@ -143,6 +143,11 @@ class Shipment:
         self.abandon: Callable[[Shipment], None] | None = None
         self.ask: Callable[[Shipment], None] | None = None
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether others may ask the server for its outcome: nothing of it is removed when it was read."""
+        return self.route.options.keep is not None
+
     def drop(self, index: int) -> None:
         """Nobody wants the result of this call.  Once no call is open any more, the task is cancelled."""
         self.dropped.add(index)

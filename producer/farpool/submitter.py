@@ -46,6 +46,7 @@ class Submitter:
         self._session, self._options = session, options
         self._owner = owner  # a view keeps its executor alive
         self._client: Client | None = None
+        self._mapper: Submitter | None = None  # the same, where results are kept, for maps
         self._lanes: dict[Callable[..., Any], Lane] = {}
         self._lanes_by_name: dict[str, Lane] = {}
         self._code_lanes = CodeLanes()
@@ -55,7 +56,8 @@ class Submitter:
 
         `queue`, `timeout` (seconds per call), `retries` (a number: how often a call whose worker was lost runs
         again; a `farpool.Retry`: also how often and when one that raised does), `max_queued` and `when_full` (as the
-        executor's own).
+        executor's own), `keep` (seconds that a submitted call's result stays on the server, for `farpool.result(id)` in
+        any process; maps hand their results over and keep none).
         """
         return Submitter(self._session, replace(self._options, **changes), self._owner or self)
 
@@ -160,6 +162,8 @@ class Submitter:
         function, args, keywords = unwrapped(fn, (), {})
         if iterables and not keywords:
             fn, iterables = function, [*map(for_ever, args), *iterables]
+        if self._options.keep is not None:  # nobody would know the ids
+            return self._not_keeping()._map(fn, iterables, timeout, chunksize, buffersize, in_order=in_order)
         if chunksize == 1 or isinstance(fn, partial) or self._options.retry is not None:
             # A call that may run again needs a future of its own.
             results = mapping.call_results if in_order else mapping.call_results_as_they_come
@@ -168,6 +172,11 @@ class Submitter:
         route = self._route(client, fn)
         sizes = chunksize, buffersize
         return mapping.piece_results(client, route, iterables, sizes, deadline, in_order=in_order)
+
+    def _not_keeping(self) -> "Submitter":
+        if self._mapper is None:
+            self._mapper = self.options(keep=None)
+        return self._mapper
 
     def _bound(self) -> Client:
         """The session's client; after a fork a new one, to which no lane leads yet."""

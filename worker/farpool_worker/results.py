@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import assert_never
 
-from farpool_common.broker import JobEnd, Malformed, Task
+from farpool_common.broker import STORED_SECONDS, JobEnd, Malformed, Task
 from farpool_common.errors import FarpoolError, MalformedTaskError, TaskTimeoutError, WorkerLostError
 from farpool_common.task import Ranges, without
 from farpool_worker.events import (
@@ -209,7 +209,8 @@ class Results:
             outcomes.parts = None
             buffers = [segment.view for segment in segments]
             owner = f"{task.id}-{task.execution}-{outcomes.span[0]}"
-            self.moved(self._transfer.order(Store(outcomes, owner, buffers, segments)))
+            seconds = max(STORED_SECONDS, task.keep or 0)
+            self.moved(self._transfer.order(Store(outcomes, owner, buffers, segments, seconds)))
         self._outbox.add(outcomes)
 
     def _returned(self, event: Returned) -> None:

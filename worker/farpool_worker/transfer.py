@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from farpool_common.backoff import Backoff
-from farpool_common.broker import WAITED_OUT, Payloads
+from farpool_common.broker import STORED_SECONDS, WAITED_OUT, Payloads
 from farpool_common.errors import FarpoolError
 from farpool_common.payload import Part
 from farpool_worker.ledger import Held
@@ -37,12 +37,13 @@ class Fetch:
 
 @dataclass(frozen=True)
 class Store:
-    """Write the large values of an outcome to Redis, under a name of their own."""
+    """Write the large values of an outcome to Redis, under a name of their own, for so many seconds."""
 
     outcomes: Outcomes
     owner: str
     buffers: Sequence[memoryview]
     segments: Sequence[Segment]
+    seconds: int = STORED_SECONDS
 
     @property
     def nbytes(self) -> int:
@@ -131,7 +132,7 @@ class Transfer:
         if isinstance(order, Fetch):
             return self._fetch(order)
         try:
-            parts = self._payloads.store(order.owner, order.buffers)
+            parts = self._payloads.store(order.owner, order.buffers, order.seconds)
         except WAITED_OUT:
             raise
         except FarpoolError as error:

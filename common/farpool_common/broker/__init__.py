@@ -5,9 +5,10 @@ from farpool_common.broker.connection import client_of, connect, masked
 from farpool_common.broker.doorbell import Doorbell
 from farpool_common.broker.durability import Durability
 from farpool_common.broker.hosts import Host, live_hosts
+from farpool_common.broker.kept import KeptResults, Record
 from farpool_common.broker.objects import StoredObjects
 from farpool_common.broker.outages import OUTAGES, WAITED_OUT, translated
-from farpool_common.broker.payloads import Payloads
+from farpool_common.broker.payloads import STORED_SECONDS, Payloads
 from farpool_common.broker.producer import ProducerBroker
 from farpool_common.broker.registration import deregister, is_taken, note_shutdown, register
 from farpool_common.broker.replies import Question, Reply
@@ -22,6 +23,7 @@ from farpool_common.task import DEFAULT_RETRIES, Malformed, NewTask, Task
 __all__ = [
     "DEFAULT_RETRIES",
     "OUTAGES",
+    "STORED_SECONDS",
     "WAITED_OUT",
     "Balance",
     "Beat",
@@ -32,11 +34,13 @@ __all__ = [
     "Finish",
     "Host",
     "JobEnd",
+    "KeptResults",
     "Malformed",
     "NewTask",
     "Payloads",
     "ProducerBroker",
     "Question",
+    "Record",
     "Recovered",
     "Reply",
     "Said",

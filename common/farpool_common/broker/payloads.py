@@ -36,12 +36,12 @@ class Payloads:
         self._memory = ReusedMemory()
         self._seconds_per_byte: float | None = None
 
-    def store(self, owner: str, buffers: Sequence[memoryview]) -> list[Part]:
-        """Write buffers; each expires in an hour unless a script makes it permanent before."""
+    def store(self, owner: str, buffers: Sequence[memoryview], seconds: int = STORED_SECONDS) -> list[Part]:
+        """Write buffers; each expires after so many seconds unless a script makes it permanent before."""
         parts = []
         for index, buffer in enumerate(buffers):
             part = Part(self._keys.data(owner, index), len(buffer), xxhash.xxh3_64_intdigest(buffer))
-            self.write(part, buffer)
+            self.write(part, buffer, seconds)
             parts.append(part)
         return parts
 

@@ -178,8 +178,10 @@ def _record(task: NewTask, folder: str | None) -> list[Any]:
     fields += ["farpool_label", task.label, "farpool_calls", task.calls, "farpool_retries", task.retries]
     if task.reply is not None:
         fields += ["farpool_reply", task.reply]
-        if folder is not None:
+        if folder is not None and task.keep is None:  # who asks for what is kept may be on another host
             fields += ["farpool_folder", folder]
+    if task.keep is not None:
+        fields += ["farpool_keep", task.keep, "result_ttl", task.keep]  # the latter for a stock worker
     if task.limit is not None:
         fields += ["farpool_limit", f"{task.limit:.6f}"]
     if task.parts:

@@ -1,6 +1,6 @@
 """A producer's reply stream: what was read is removed, what comes is waited for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,11 @@ class Replies:
     def read(self, question: Question, block_ms: int) -> list[Reply]:
         """Entries, waiting up to `block_ms` for the first.  Raises the broker's errors."""
         answer = self._answer(question, block_ms)
-        return [self._reply(text(entry), fields) for _, entries in answer or () for entry, fields in entries]
+        return [
+            reply_of(text(entry), dict(zip(flat[::2], flat[1::2], strict=True)), self._keys.prefix)
+            for _, entries in answer or ()
+            for entry, flat in entries
+        ]
 
     def _answer(self, question: Question, block_ms: int) -> Any:
         if not self._line.is_waiting:
@@ -98,24 +102,6 @@ class Replies:
             commands.append(("UNLINK", *keys))
         return commands
 
-    def _reply(self, entry_id: str, flat: list[bytes]) -> Reply:
-        fields = dict(zip(flat[::2], flat[1::2], strict=True))
-        attempt = text(fields.get(b"a", b"1"))
-        try:
-            envelope, parts = fields.get(b"o", b""), unpack_parts(fields.get(b"p", b""), self._keys.prefix)
-        except DecodeError:
-            envelope, parts = b"\xc1", ()  # bytes that no decoder accepts: its calls fail, typed
-        return Reply(
-            entry_id,
-            text(fields.get(b"j", b"")),
-            text(fields.get(b"w", b"")),
-            int(attempt) if attempt.isdecimal() else 1,
-            fields.get(b"f") == b"1",
-            envelope,
-            parts,
-            fields.get(b"n", b""),
-        )
-
     def let_go(self, question: Question) -> bool:
         """Let go of what the question would, without asking it; not while another waits for its answer."""
         if self._line.is_waiting:
@@ -135,3 +121,22 @@ class Replies:
 
 def _reading(question: Question, block_ms: int) -> Command:
     return ("XREAD", "COUNT", REPLIES_PER_READ, "BLOCK", block_ms, "STREAMS", question.reply, question.after)
+
+
+def reply_of(entry_id: str, fields: Mapping[bytes, bytes], prefix: str) -> Reply:
+    """An entry of a stream of outcomes, whatever it holds."""
+    attempt = text(fields.get(b"a", b"1"))
+    try:
+        envelope, parts = fields.get(b"o", b""), unpack_parts(fields.get(b"p", b""), prefix)
+    except DecodeError:
+        envelope, parts = b"\xc1", ()  # bytes that no decoder accepts: its calls fail, typed
+    return Reply(
+        entry_id,
+        text(fields.get(b"j", b"")),
+        text(fields.get(b"w", b"")),
+        int(attempt) if attempt.isdecimal() else 1,
+        fields.get(b"f") == b"1",
+        envelope,
+        parts,
+        fields.get(b"n", b""),
+    )

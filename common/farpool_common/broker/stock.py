@@ -42,6 +42,31 @@ def stock_end(client: redis.Redis, keys: Keys, task_id: str) -> StockEnd | None:
     return StockEnd(host, (), _traceback(fields.get(b"exc_string", b"")), parts)
 
 
+@dataclass(frozen=True)
+class JobResult:
+    """What a job has returned, or the traceback of its failure."""
+
+    value: Any = None
+    traceback: str | None = None
+
+
+def job_result(client: redis.Redis, keys: Keys, job_id: str) -> JobResult | None:
+    """The last result of a job whose serializer is ours.  Raises DecodeError and the client's errors."""
+    entries: Any = client.xrevrange(keys.results(job_id), count=1)
+    if not entries:
+        return None
+    fields = entries[0][1]
+    if fields.get(b"type") != _SUCCESSFUL:
+        return JobResult(traceback=_traceback(fields.get(b"exc_string", b"")))
+    encoded = fields.get(b"return_value", b"")
+    try:
+        return JobResult(Serializer.loads(base64.b64decode(encoded)) if encoded else None)
+    except ValueError as error:
+        raise DecodeError(
+            f"the result of job {job_id} is damaged, or not written by farpool.Serializer: {error}"
+        ) from error
+
+
 def _outcomes(encoded: bytes) -> list[tuple[bytes, Sequence[memoryview]]]:
     """What `run_chunk` returned, through RQ's base64."""
     try:

@@ -172,7 +172,7 @@ class WorkerBroker:
             task = item.task
             args += [task.queue, task.id, task.execution, task.reply, task.attempt, item.envelope]
             parts = () if _is_huge(task) else task.parts
-            args += [pack_parts(item.parts), len(parts)]
+            args += [pack_parts(item.parts), "" if task.keep is None else task.keep, len(parts)]
             args += [value for part in parts for value in (part.key, part.pieces)]
         answers = [answer > 0 for answer in self._run_durably("finish", args)]
         for item, is_written in zip(finishes, answers, strict=True):

@@ -197,7 +197,7 @@ def task(function: Any = None, /, **options: Any) -> Any:
     * `queue`, and `timeout` in seconds (jobs have RQ's 180 without one);
     * `retries`: how often a call that raised runs again, or a `farpool.Retry`;
     * `result_ttl`: seconds that the result of a job is kept (RQ's 500 without), -1 for ever;
-    * `keep`: seconds that the result of a future stays on the server, for `Executor.future(id)`;
+    * `keep`: seconds that the result of a future stays on the server, for `farpool.result(id)`;
     * `unique`, for jobs: True for one at a time with the same arguments, a name for one at a time, or a function of
       the arguments that gives what must not be the same;
     * `url`: the server, by default that of the environment;

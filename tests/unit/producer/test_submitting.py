@@ -152,7 +152,7 @@ def test_options_travel_with_the_task(executor: FakeExecutor, fake: FakeServer) 
 
 
 @pytest.mark.parametrize(
-    "options", [{"queue": ""}, {"timeout": 0}, {"timeout": "1"}, {"retries": -1}, {"retries": True}, {"keep": 60}]
+    "options", [{"queue": ""}, {"timeout": 0}, {"timeout": "1"}, {"retries": -1}, {"retries": True}, {"keep": 0}]
 )
 def test_options_that_cannot_be_used_are_refused(executor: FakeExecutor, options: Any) -> None:
     with pytest.raises(SettingsError):

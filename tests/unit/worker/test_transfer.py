@@ -32,7 +32,7 @@ class Payloads:
         self._asked()
         target[:] = b"\7" * part.nbytes
 
-    def store(self, owner, buffers):
+    def store(self, owner, buffers, seconds):
         self._asked()
         return [PART for _ in buffers]
 
