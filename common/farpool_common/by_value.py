@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -28,6 +29,8 @@ MOST_LOADED = 256
 
 _VERSION = 1
 _registering = threading.Lock()
+
+_is_under_way: ContextVar[bool] = ContextVar("_is_under_way", default=False)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,13 @@ def code_of(function: Callable[..., Any], key: SigningKey, ship: Sequence[Module
             f"{type(error).__name__}: {error}. Pass what it holds as arguments. Nothing was sent."
         ) from error
     return Code(label, msgpack.packb([_VERSION, _python(), label, pickled]), key)
+
+
+def travels_now(home: str, qualname: str) -> bool:
+    """Whether this is asked while a function is pickled with its code, and what `home` defines goes along."""
+    if not _is_under_way.get():
+        return False
+    return home == "__main__" or "<locals>" in qualname or home in cloudpickle.list_registry_pickle_by_value()
 
 
 def label_of(function: Callable[..., Any]) -> str:
@@ -91,13 +101,14 @@ class Loader:
 def _pickled(function: Callable[..., Any], ship: Sequence[ModuleType]) -> bytes:
     """cloudpickle's list of modules to ship is one for the process; ours are on it for this moment only."""
     with _registering:
-        known = cloudpickle.list_registry_pickle_by_value()
+        known, token = cloudpickle.list_registry_pickle_by_value(), _is_under_way.set(True)
         ours = [module for module in ship if module.__name__ not in known]
         try:
             for module in ours:
                 cloudpickle.register_pickle_by_value(module)
             pickled: bytes = cloudpickle.dumps(function)
         finally:
+            _is_under_way.reset(token)
             for module in ours:
                 cloudpickle.unregister_pickle_by_value(module)
     return pickled

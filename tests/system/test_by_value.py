@@ -133,3 +133,36 @@ def test_the_command_makes_keys_that_are_long_enough(keyed: Daemon, tmp_path: Pa
     made = [subprocess.check_output([sys.executable, "-m", "farpool", "key", "--new"], text=True) for _ in range(2)]
     assert made[0] != made[1]
     assert all(line.startswith("FARPOOL_KEY=") and line.count("\n") == 1 and len(line) > 44 for line in made)
+
+
+def test_tasks_of_a_script_travel_with_their_functions_and_with_each_other(keyed: Daemon, tmp_path: Path):
+    script = tmp_path / "only_here.py"
+    script.write_text(
+        "import pickle, sys\n"
+        "from farpool import Executor, task\n"
+        "@task\n"
+        "def helper(n): return n\n"
+        "@task(url=sys.argv[1], retries=1)\n"
+        "def factorial(n): return 1 if n < 2 else helper(n) * factorial(n - 1)\n"
+        "if __name__ == '__main__':\n"
+        "    print(factorial.submit(5).result(), list(factorial.map([1, 2, 3])))\n"
+        "    with Executor(sys.argv[1]) as executor: print(executor.submit(factorial, 4).result())\n"
+        "    print(pickle.loads(pickle.dumps(factorial)) is factorial)\n"
+    )
+    command = [sys.executable, str(script), keyed.url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["120", "[1,", "2,", "6]", "24", "True"], done.stderr
+
+
+def test_tasks_of_a_module_that_is_shipped_travel_with_it(keyed: Daemon, tmp_path: Path):
+    (tmp_path / "not_on_workers.py").write_text(
+        "from farpool import task\n@task\ndef one(): return 1\ndef two(): return one() + one()\n"
+    )
+    program = (
+        "import sys, not_on_workers as m; from farpool import Executor\n"
+        "with Executor(sys.argv[1], ship=[m]) as executor: print(executor.submit(m.two).result(), "
+        "executor.submit(m.one).result())"
+    )
+    command = [sys.executable, "-c", program, keyed.url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.stdout.split() == ["2", "1"], done.stderr

@@ -149,8 +149,12 @@ class Task(TaskView[P, R]):
     def _name(self) -> str:
         return f"{self.__module__}.{self.__qualname__}"
 
-    def __reduce__(self) -> str:
-        """Pickled by its name, as a function is."""
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Pickled by its name, as a function is; with its function where that travels by value."""
+        from farpool_common.by_value import travels_now  # cloudpickle, which nothing else here needs
+
+        if travels_now(self.__module__, self.__qualname__):
+            return Task, (self.__wrapped__, self._options)
         return self.__qualname__
 
     def __repr__(self) -> str:
