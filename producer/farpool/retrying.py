@@ -14,6 +14,7 @@ from farpool.retry import Retry
 from farpool.shipment import Shipment
 from farpool_common.chunk import Outcome
 from farpool_common.failure import Failure
+from farpool_common.progress import TaskProgress
 
 Call = tuple[int, Future[Any], tuple[Any, ...], dict[str, Any]]
 
@@ -129,6 +130,11 @@ class Retried:
             call, failure = self._calls[index], outcome.failures.get(index)
             if failure is None or not self._retries.takes_back(call, failure, origin):
                 self._retries.settle(call[1], value, failure, origin)
+
+    def note(self, call: int, progress: TaskProgress) -> None:
+        """Let a future know how far its call has come."""
+        if call in self._open:
+            self._calls[call][1].note(progress)
 
     def refuse(self, index: int, error: BaseException) -> None:
         """This call cannot be sent."""

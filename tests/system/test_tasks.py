@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import shop_tasks as shop
+import telling_tasks
 from daemons import daemons, lines, wait_for
 from rq import Callback
 from rq.job import Job
@@ -327,3 +328,11 @@ def test_of_producers_that_enqueue_at_once_one_puts_the_job_and_the_others_get_i
             producer.stdin.close()
             producer.wait(30)
             producer.stdout.close()
+
+
+def test_a_call_that_is_retried_tells_how_far_it_has_come(here):
+    with Executor(here.url) as executor:
+        future = executor.options(retries=Retry(1)).submit(telling_tasks.one_report, 7)
+        assert future.result(30) == 7
+        wait_for(lambda: future.progress is not None)
+        assert (future.progress.done, future.progress.total) == (7, 100)
