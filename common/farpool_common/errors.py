@@ -5,6 +5,7 @@ too, so `except TimeoutError` and `except ConnectionError` keep working.
 """
 
 import queue
+from concurrent.futures import BrokenExecutor
 
 
 class FarpoolError(Exception):
@@ -93,11 +94,40 @@ class FunctionNotFoundError(FarpoolError, ImportError):
     """The worker cannot import the module, or the module has no such function."""
 
 
+class InitializerError(FarpoolError, BrokenExecutor):
+    """An executor's initializer failed in a worker process, so that executor runs no call any more.
+
+    What the initializer raised is in the remote traceback, the `__cause__`.  Others on the same workers are
+    untouched.  `owner` says whose initializer it was.
+    """
+
+    def __init__(self, message: str, owner: str = "") -> None:
+        super().__init__(message)
+        self.owner = owner
+
+    def again(self) -> "InitializerError":
+        """The same for another call: a raised exception keeps where it was raised."""
+        error = type(self)(str(self), self.owner)
+        error.__cause__, error.__notes__ = self.__cause__, list(getattr(self, "__notes__", ()))
+        return error
+
+
 # --- tasks -------------------------------------------------------------------------------------
 
 
 class TaskTimeoutError(FarpoolError, TimeoutError):
     """A task ran longer than its limit and was stopped."""
+
+
+class ForkedError(FarpoolError, RuntimeError):
+    """A call was submitted by the process of which this one is a fork, and its result arrives there only."""
+
+    def __init__(self, parent: int) -> None:
+        super().__init__(
+            f"this call was submitted by process {parent}, of which this process is a fork: its result arrives there "
+            "only. Submit the call here, or wait for its result before you fork."
+        )
+        self.parent = parent
 
 
 class WorkerLostError(FarpoolError):

@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any
 
 from farpool_common.by_value import CALLS, INITIALIZER, Loader
+from farpool_common.calls import of_task
 from farpool_common.chunk import Chunk, Initializer, decode_chunk
-from farpool_common.errors import FunctionNotFoundError
+from farpool_common.errors import FunctionNotFoundError, InitializerError
+from farpool_common.failure import Failure
 from farpool_common.signing import SigningKey
 from farpool_common.trust import Trust, class_of, is_allowed, not_allowed, resolve
 
@@ -31,19 +33,19 @@ class Preparer:
         self._loader = Loader(key)
         self._trust, self._objects = trust, objects
         self.classes = partial(class_of, trust=trust)
-        self._owners: set[str] = set()
+        self._initialized: dict[str, str] = {}  # owners, and how it went: "" or why they are broken
 
     def prepare(self, envelope: bytes, buffers: Sequence[memoryview]) -> Prepared:
         """Raises DecodeError, FunctionNotAllowedError, FunctionNotFoundError, CodeNotTrustedError,
-        PythonVersionError, or what the initializer raised."""
+        PythonVersionError or InitializerError."""
         chunk = decode_chunk(envelope, buffers, classes=self.classes, objects=self._objects)
+        if chunk.initializer is not None:  # first: it may set up what the function's module needs
+            self._initialize(chunk.initializer)
         if chunk.code:
             name, function = self._loader.load(CALLS, chunk.code)
             chunk = replace(chunk, function=name)
         else:
             function = self.function(chunk.function)
-        if chunk.initializer is not None and chunk.initializer.owner not in self._owners:
-            self._initialize(chunk.initializer)
         return Prepared(chunk, function)
 
     def function(self, name: str) -> Callable[..., Any]:
@@ -62,9 +64,26 @@ class Preparer:
                 self.function(name)
 
     def _initialize(self, initializer: Initializer) -> None:
-        if initializer.code:
-            _, function = self._loader.load(INITIALIZER, initializer.code)
-        else:
-            function = self.function(initializer.function)
-        function(*initializer.args)
-        self._owners.add(initializer.owner)  # one that failed is tried again with the next chunk
+        """Once in this process for each owner, whether it succeeds or not.  Raises InitializerError."""
+        trouble = self._initialized.get(initializer.owner)
+        if trouble is None:
+            self._run(initializer)
+        elif trouble:
+            raise InitializerError(trouble, initializer.owner)
+
+    def _run(self, initializer: Initializer) -> None:
+        name = initializer.function
+        try:
+            if initializer.code:
+                name, function = self._loader.load(INITIALIZER, initializer.code)
+            else:
+                function = self.function(name)
+            function(*initializer.args)
+        except BaseException as error:  # SystemExit too
+            trouble = (
+                f"the initializer {name} failed: {type(error).__name__}: {Failure.of(error).message}. Its executor "
+                "runs no more calls: mend the initializer and make a new one."
+            )
+            self._initialized[initializer.owner] = trouble
+            raise InitializerError(trouble, initializer.owner) from of_task(error)
+        self._initialized[initializer.owner] = ""

@@ -116,6 +116,10 @@ class Subset:
         """Every call without an outcome fails."""
         self._whole.fail(error)
 
+    def disown(self, error: BaseException) -> None:
+        """The same in a forked child."""
+        self._whole.disown(error)
+
     def cancel(self) -> None:
         """Every call without an outcome is cancelled."""
         self._whole.cancel()

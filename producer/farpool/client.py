@@ -28,7 +28,7 @@ from farpool.watch import Watch
 from farpool_common.broker import ProducerBroker
 from farpool_common.by_value import Code
 from farpool_common.chunk import Initializer
-from farpool_common.errors import FarpoolError
+from farpool_common.errors import FarpoolError, InitializerError
 from farpool_common.sizes import MAX_BYTES
 
 LaneType = TypeVar("LaneType", bound=Lane)
@@ -53,6 +53,7 @@ class Client:
         self._pid = os.getpid()
         self._gate = threading.Lock()
         self._closing = self._is_finished = False
+        self._broken: InitializerError | None = None
         self._threads: list[threading.Thread] = []
         self._paces: dict[str, Pace] = {}
         inbox = self._inbox = Inbox(broker, broker.keys.reply(secrets.token_hex(16)))
@@ -63,7 +64,8 @@ class Client:
         limits = Limits(settings.max_workers, settings.argument_bytes)
         self._sender = Sender(broker, inbox, self._outbox, self._shipments, limits)
         watch = Watch(broker, self._shipments, settings.place)
-        self._listener = Listener(broker, inbox, self._outbox, self._shipments, watch, self._after_outcomes)
+        hooks = self._after_outcomes, self._break
+        self._listener = Listener(broker, inbox, self._outbox, self._shipments, watch, *hooks)
         self._shipments.reading = self._listener
 
     def route(self, function: Callable[..., Any], way: str | Code, options: CallOptions) -> Route:
@@ -113,7 +115,18 @@ class Client:
         self._outbox.wake()
         return count
 
+    def _break(self, error: InitializerError) -> None:
+        """Have all calls fail that have no outcome, and take no more."""
+        if self._broken is not None:
+            return
+        with self._gate:
+            self._broken = self._sender.trouble = error
+        self._outbox.fail_all(error)
+        self._shipments.fail_all(error)
+
     def _check_open(self) -> None:
+        if self._broken is not None:
+            raise self._broken.again()
         if self._closing:
             raise RuntimeError("cannot schedule new futures after shutdown")
         if not self._threads:
@@ -122,7 +135,7 @@ class Client:
     def _start(self) -> None:
         # Daemon threads: an interpreter that ends without `close` waits in the hook below, which runs
         # before an embedded server of this process is stopped since it is registered later.
-        atexit.register(self.close)
+        atexit.register(self._end_with_program)
         for name, run in (("sender", self._send), ("listener", self._listen)):
             thread = threading.Thread(target=run, name=f"farpool-{name}", daemon=True)
             self._threads.append(thread)
@@ -157,7 +170,7 @@ class Client:
         self._broker.close()
         self._shipments.be_watched()
         self._listener.backoff.hurry()
-        atexit.unregister(self.close)
+        atexit.unregister(self._end_with_program)
 
     def refuse_calls(self) -> None:
         """Take no more calls."""
@@ -176,6 +189,24 @@ class Client:
         self._outbox.cancel_all()
         self._shipments.cancel_all()
         self._sender.backoff.hurry()
+
+    def _end_with_program(self) -> None:
+        """Wait for what was taken, as the standard library does; after Ctrl-C, cancel it instead."""
+        try:
+            self.close()
+        except KeyboardInterrupt:
+            self.cancel_all()
+            self.close()
+            raise
+
+    def disown(self, error: BaseException) -> None:
+        """In a forked child: no result arrives here, so what waits for one fails."""
+        self._gate, self._closing = threading.Lock(), True
+        shipments = self._shipments.all()
+        for source in {*self._outbox.sources, *(shipment.source for shipment in shipments)}:
+            source.disown(error)
+        for shipment in shipments:
+            shipment.sink.disown(error)
 
     def abandon(self) -> None:
         """As `close` without waiting; for the garbage collector, so it takes no lock."""

@@ -3,7 +3,8 @@
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from farpool.future import Future, link, receive_all
@@ -145,13 +146,26 @@ class Lane:
 
     def cancel(self) -> None:
         """Cancel all calls that wait."""
+        for future in self._left():
+            future.cancel()
+
+    def fail(self, error: BaseException) -> None:
+        """Have all calls that wait fail."""
+        for future in self._left():
+            future.receive(None, error, None)
+
+    def disown(self, error: BaseException) -> None:
+        """The same in a forked child."""
+        for future in self._left():
+            future.disown(error)
+
+    def _left(self) -> Iterator[Future[Any]]:
+        """The futures of what waits, each taken off; the sender may take some meanwhile."""
         if self._again is not None:
-            self._again.cancel()
-        while self._calls:
-            try:
-                self._calls.popleft()[1].cancel()
-            except IndexError:  # the sender took the last one meanwhile
-                return
+            yield from self._again.given_up()
+        with suppress(IndexError):
+            while True:
+                yield self._calls.popleft()[1]
 
 
 def _chunk(route: Route, rows: Sequence[tuple[Any, ...]], keywords: Sequence[dict[str, Any]]) -> Chunk:
@@ -196,6 +210,11 @@ class Gathered:
         """Fail every future that has no result."""
         for future in self._futures:
             future.receive(None, error, None)
+
+    def disown(self, error: BaseException) -> None:
+        """The same in a forked child."""
+        for future in self._futures:
+            future.disown(error)
 
     def cancel(self) -> None:
         """Cancel every future that has no result."""

@@ -6,6 +6,7 @@ before anybody waits for them, so they get these when somebody first asks, and t
 """
 
 import concurrent.futures
+import os
 import threading
 from concurrent.futures import InvalidStateError
 from typing import Any, TypeVar
@@ -18,6 +19,15 @@ PENDING, CANCELLED, FINISHED = "PENDING", "CANCELLED", "FINISHED"
 _MAKING = threading.Lock()
 """Held while a future gets its condition, and while one is settled that has none.  Shared by all, since it
 is held for less than a microsecond and a lock of its own would be what we want to save."""
+
+
+def _after_fork() -> None:
+    """Another thread of the parent may have held it."""
+    global _MAKING
+    _MAKING = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class LightFuture(concurrent.futures.Future[T]):
@@ -68,6 +78,13 @@ class LightFuture(concurrent.futures.Future[T]):
         self._result, self._exception = result, error
         self._state = FINISHED  # last: whoever sees it reads the rest without a lock
         return True
+
+    def disown(self, error: BaseException) -> None:
+        """In a forked child: fail, unless it is done.  What the parent's threads wait for and call is no matter here,
+        and the lock may be held by one of them."""
+        if self._state == PENDING:
+            self._own_condition = None
+            self._settle_unseen(None, error)
 
     def result(self, timeout: float | None = None) -> T:
         """The result, waiting for it up to `timeout` seconds; raises what the call raised."""

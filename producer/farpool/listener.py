@@ -7,21 +7,31 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 from farpool.inbox import Inbox
-from farpool.origin import Origin
+from farpool.origin import Origin, error_of
 from farpool.outbox import Outbox
 from farpool.shipment import Shipment
 from farpool.shipments import Shipments
 from farpool.watch import Watch
 from farpool_common.backoff import Backoff
 from farpool_common.broker import WAITED_OUT, ProducerBroker, Reply, progress_of
-from farpool_common.chunk import Outcome, decode_outcome
-from farpool_common.errors import DecodeError, FarpoolError, RemoteError, SpoiledKeyError, TaskLostError
+from farpool_common.chunk import Initializer, Outcome, decode_outcome
+from farpool_common.errors import (
+    DecodeError,
+    FarpoolError,
+    InitializerError,
+    RemoteError,
+    SpoiledKeyError,
+    TaskLostError,
+)
+from farpool_common.names import class_name
 from farpool_common.payload import Part
 
 logger = logging.getLogger("farpool")
 
 BLOCK_MS = 1_000
 """How long one read waits for an outcome; between reads the listener looks after what is missing."""
+
+_INITIALIZER_ERROR = class_name(InitializerError)
 
 LINGER_SECONDS = 1.0
 """After this long the listener reads though nobody has asked it to: a result must not expire unread."""
@@ -43,10 +53,12 @@ class Listener:
         shipments: Shipments,
         watch: Watch,
         on_outcomes: Callable[[], None],
+        on_broken: Callable[[InitializerError], None],
     ) -> None:
-        """`on_outcomes` is called after each read that brought something."""
+        """`on_outcomes` is called after each read that brought something, `on_broken` when the executor's own
+        initializer has failed."""
         self._broker, self._inbox, self._outbox, self._shipments = broker, inbox, outbox, shipments
-        self._watch, self._on_outcomes = watch, on_outcomes
+        self._watch, self._on_outcomes, self._on_broken = watch, on_outcomes, on_broken
         self._pid = os.getpid()
         self.backoff = Backoff()
 
@@ -201,7 +213,19 @@ class Listener:
             shipment.trouble = error
             return
         self._learn(shipment, outcome, (reply.host, outcome.pid))
-        shipment.sink.deliver(outcome, Origin(reply.task_id, reply.host, reply.attempt, outcome.pid))
+        origin = Origin(reply.task_id, reply.host, reply.attempt, outcome.pid)
+        if outcome.failures and shipment.route.initializer is not None:
+            self._look_for_initializer(shipment.route.initializer, outcome, origin)
+        shipment.sink.deliver(outcome, origin)
+
+    def _look_for_initializer(self, initializer: Initializer, outcome: Outcome, origin: Origin) -> None:
+        failure = outcome.failures.get(outcome.first)  # it fails all calls of a task, and the first says why
+        if failure is None or failure.type_name != _INITIALIZER_ERROR:
+            return
+        error = error_of(failure, origin)
+        # A call may have used an executor of its own, whose initializer is no matter of ours.
+        if isinstance(error, InitializerError) and error.owner == initializer.owner:
+            self._on_broken(error)
 
     def _learn(self, shipment: Shipment, outcome: Outcome, process: object) -> None:
         calls = len(outcome.values)

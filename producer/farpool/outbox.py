@@ -50,6 +50,11 @@ class Outbox:
         # Before anything is collected: whatever is added from here on rings again.
         self._is_rung = False
 
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Those that may have something to send."""
+        return self._sources
+
     def has_waiting(self) -> bool:
         """True while there are calls that were not taken."""
         return any(source.has_waiting() for source in self._sources)
@@ -79,6 +84,12 @@ class Outbox:
         """Cancel every call that was not taken."""
         for source in self._sources:
             source.cancel()
+        self.wake()
+
+    def fail_all(self, error: BaseException) -> None:
+        """Have every call that was not taken fail."""
+        for source in self._sources:
+            source.fail(error)
         self.wake()
 
 

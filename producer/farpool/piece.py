@@ -80,6 +80,10 @@ class Piece:
             self._errors.update(dict.fromkeys(range(start, end), error))
         self._settle(0, self.calls)
 
+    def disown(self, error: BaseException) -> None:
+        """The same in a forked child, when the map's lock was made anew."""
+        self.fail(error)
+
     def cancel(self) -> None:
         """Every call without an outcome is cancelled, and the task with them."""
         if self.is_complete:

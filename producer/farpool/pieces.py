@@ -47,7 +47,8 @@ class Pieces:
         self._queue: deque[Piece] = deque()
         self._underway: set[Piece] = set()
         self._changed = threading.Condition()
-        self._is_cancelled, self._is_open = False, True
+        self._ended_by: BaseException | None = None  # what became of inputs that were not taken
+        self._is_open = True
 
     # --- the sender's side
 
@@ -118,7 +119,7 @@ class Pieces:
         self._is_open = False
 
     def next(self, deadline: float | None) -> Piece | None:
-        """The next completed piece; None at the end.  Raises TimeoutError, or CancelledError."""
+        """The next completed piece; None at the end.  Raises TimeoutError, CancelledError, or what it failed with."""
         with self._changed:
             while not self._has_next():
                 if not (self._queue or self._underway or self._inputs):
@@ -130,17 +131,31 @@ class Pieces:
     def _has_next(self) -> bool:
         if self._queue and self._queue[0].is_complete:
             return True
-        if self._is_cancelled and not self._queue:
-            raise CancelledError
+        if self._ended_by is not None and not self._queue:
+            raise self._ended_by
         return False
 
     def cancel(self) -> None:
         """Cancel every call without an outcome, sent or not."""
         with self._changed:
-            self._is_cancelled = self._is_cancelled or self.has_waiting()
-            self._is_open = False
-            self._inputs.clear()
+            self._give_up(CancelledError())
             pieces = list(self._underway)
-            self._changed.notify_all()
         for piece in pieces:
             piece.cancel()
+
+    def fail(self, error: BaseException) -> None:
+        """Have what was not taken fail."""
+        with self._changed:
+            self._give_up(error)
+
+    def disown(self, error: BaseException) -> None:
+        """The same in a forked child, and the lock made anew."""
+        self._changed = threading.Condition()
+        self.fail(error)
+
+    def _give_up(self, error: BaseException) -> None:
+        if self.has_waiting() and self._ended_by is None:
+            self._ended_by = error
+        self._is_open = False
+        self._inputs.clear()
+        self._changed.notify_all()

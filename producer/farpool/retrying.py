@@ -49,7 +49,7 @@ class Retries:
         self._lock = threading.Lock()
         self._waiting: list[tuple[float, int, Call]] = []
         self._tries: dict[Future[Any], _Tries] = {}  # of calls that have failed and are not over
-        self._is_cancelled = False
+        self._is_given_up = False
 
     def has_waiting(self) -> bool:
         """Whether a call waits that somebody still wants."""
@@ -64,14 +64,15 @@ class Retries:
                 found.append(heapq.heappop(self._waiting)[2])
             return found[::-1], self._waiting[0][0] if self._waiting else float("inf")
 
-    def cancel(self) -> None:
-        """Cancel what waits; what fails from now on has failed."""
+    def given_up(self) -> list[Future[Any]]:
+        """The futures of what waits, which runs no more; what fails from now on has failed."""
         with self._lock:
-            self._is_cancelled = True
+            self._is_given_up = True
             waiting, self._waiting = self._waiting, []
-        for _, _, (_, future, _, _) in waiting:
+        futures = [future for _, _, (_, future, _, _) in waiting]
+        for future in futures:
             self._tries.pop(future, None)
-            future.cancel()
+        return futures
 
     def sink(self, calls: Sequence[Call]) -> "Retried":
         """Where the outcomes of these calls go."""
@@ -84,7 +85,7 @@ class Retries:
         if tries.retries >= self._retry.max or not self._retry.covers(failure) or not future.is_wanted():
             return False
         with self._lock:
-            if self._is_cancelled:
+            if self._is_given_up:
                 return False
             tries.retries += 1
             tries.attempts += origin.attempt

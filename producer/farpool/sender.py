@@ -50,6 +50,8 @@ class Sender:
         self._is_lone = False
         self.is_cancelling = False
         """True after the last call when what was not sent is cancelled; set once, by any thread."""
+        self.trouble: BaseException | None = None
+        """What all calls fail with that were not sent; set once, by any thread."""
         self.backoff = Backoff()
         self._full = FullQueues()
 
@@ -148,7 +150,10 @@ class Sender:
             return
         self._shipments.add(parcel.shipment)
         self._parcels.append(parcel)
-        if self.is_cancelling:  # it was neither in the outbox nor among the shipments a moment ago
+        # It was neither in the outbox nor among the shipments a moment ago, when others met their end.
+        if self.trouble is not None:
+            self._shipments.fail(parcel.shipment, self.trouble)
+        elif self.is_cancelling:
             parcel.shipment.sink.cancel()
 
     def _send(self) -> None:

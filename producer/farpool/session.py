@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from farpool.client import Client
 from farpool.connect import Server
+from farpool_common.errors import ForkedError
 
 
 class Session:
@@ -41,7 +42,9 @@ class Session:
     def forget_parent(self) -> None:
         """In a forked child: the threads are not here, and locks may be held by nobody."""
         self._lock = threading.Lock()
-        self.client = None
+        client, self.client = self.client, None
+        if client is not None:
+            client.disown(ForkedError(os.getppid()))
 
 
 _SESSIONS: "weakref.WeakSet[Session]" = weakref.WeakSet()

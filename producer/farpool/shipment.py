@@ -58,6 +58,9 @@ class Sink(Protocol):
     def fail(self, error: BaseException) -> None:
         """Every call without an outcome fails."""
 
+    def disown(self, error: BaseException) -> None:
+        """The same in a forked child, after its source was disowned: locks may be held by threads that are not here."""
+
     def cancel(self) -> None:
         """Every call without an outcome is cancelled."""
 
@@ -87,6 +90,12 @@ class Source(Protocol):
 
     def cancel(self) -> None:
         """Cancel what was not taken."""
+
+    def fail(self, error: BaseException) -> None:
+        """Have what was not taken fail."""
+
+    def disown(self, error: BaseException) -> None:
+        """The same in a forked child, where locks may be held by threads that are not here."""
 
 
 class Reading(Protocol):

@@ -102,6 +102,12 @@ class Shipments:
         """Cancel every task."""
         cancel(self.all())
 
+    def fail_all(self, error: BaseException) -> None:
+        """Have every call without an outcome fail, and cancel the tasks."""
+        for shipment in self.all():
+            shipment.sink.fail(error)
+            self.abandon(shipment)
+
 
 def cancel(shipments: Iterable[Shipment]) -> None:
     """Cancel every call of these tasks that has no outcome."""

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -107,3 +108,29 @@ class FarpoolWriter(farpool.Process):
 
     def write(self, text):
         note(self.path, f"{self.name} {text}")
+
+
+# --- initializers
+
+SEEN: list[str] = []
+"""What initializers of this process have noted."""
+
+
+def note_process(folder: str, mark: str) -> None:
+    """Leave a file for each run of this initializer, and a mark in the process."""
+    SEEN.append(mark)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=f"{mark}.{os.getpid()}.", delete=False):
+        pass
+
+
+def marks(path: str = "") -> tuple[int, list[str]]:
+    """The process and its marks, when the file is there."""
+    if path:
+        wait_for(path)
+    return os.getpid(), list(SEEN)
+
+
+def refuse(folder: str, text: str) -> None:
+    """An initializer that fails."""
+    note_process(folder, "refused")
+    raise LookupError(text)

@@ -270,3 +270,26 @@ def surroundings() -> dict[str, object]:
         "threads": len(os.listdir("/proc/self/task")),
         "warm": [os.environ["MALLOC_TRIM_THRESHOLD_"], os.environ["OMP_NUM_THREADS"]],
     }
+
+
+def begin_and_sleep(folder: str) -> None:
+    """Leave a file that is named after the process, and take longer than any test."""
+    Path(folder, f"{os.getpid()}.{time.monotonic_ns()}").touch()
+    time.sleep(600)
+
+
+def refuse_the_second(folder: str) -> None:
+    """An initializer that fails in every process but the first."""
+    Path(folder, "begun").mkdir()
+
+
+def break_an_executor(url: str) -> None:
+    """Use an executor whose initializer fails."""
+    from farpool import Executor
+
+    with Executor(url, initializer=die_by_lookup) as executor:
+        executor.submit(square, 2).result()
+
+
+def die_by_lookup() -> None:
+    raise LookupError("no licence")

@@ -128,10 +128,12 @@ def test_an_initializer_runs_once_per_process_and_executor(driver):
     assert values(driver.run(chunk("pool_tasks:seen_initializers", ()), slot=0)) == {0: ["a", "b"]}
 
 
-def test_calls_whose_initializer_failed_fail_with_its_error(driver):
+def test_calls_whose_initializer_failed_say_so(driver):
     start = Initializer("a", "pool_tasks:refuse_to_initialize")
     found = driver.call("pool_tasks:noop", (1,), (2,), initializer=start)
-    assert {failure.message for failure in found.values()} == {"no licence"}
+    assert {failure.type_name for failure in found.values()} == {"farpool_common.errors:InitializerError"}
+    assert all("no licence" in failure.message for failure in found.values())
+    assert "refuse_to_initialize" in found[0].traceback
 
 
 def test_damaged_data_fails_its_calls(driver):
