@@ -1,6 +1,6 @@
-"""Functions that travel with their code: pickled by cloudpickle, signed, and unpickled by whoever has the key.
+"""Functions that travel with their code: pickled by cloudpickle, and unpickled by whoever has the key.
 
-    function -> Code -> signed bytes -> Loader -> function
+    function -> Code -> its body in a task with a seal -> Warrant.check -> Loader -> function
 
 Only functions travel so, and what they refer to; arguments and results go through the codec.
 """
@@ -21,8 +21,8 @@ import msgpack
 from farpool_common.errors import CodeNotTrustedError, DecodeError, FunctionNotImportableError, PythonVersionError
 from farpool_common.signing import KEY, SigningKey
 
-CALLS, INITIALIZER = "farpool function", "farpool initializer"
-"""What a signature is for: one does not do for the other."""
+PURPOSE = "farpool task"
+"""What a seal is for."""
 
 MOST_LOADED = 256
 """Functions that a process keeps, those used last (guess)."""
@@ -41,9 +41,29 @@ class Code:
     body: bytes = field(repr=False)
     key: SigningKey = field(repr=False)
 
-    def signed(self, purpose: str) -> bytes:
-        """What travels."""
-        return self.key.signed(purpose, self.body)
+
+@dataclass(frozen=True)
+class Warrant:
+    """Which task a function came in, and the seal that says so: of the whole task as it was sent, but for what travels
+    apart from its envelope (large arrays, stored objects)."""
+
+    task_id: str
+    queue: str
+    seal: bytes = field(default=b"", repr=False)
+
+    def check(self, key: SigningKey | None, envelope: bytes | memoryview) -> None:
+        """Raise CodeNotTrustedError unless the producer sent this envelope as this task to this queue."""
+        if key is None:
+            raise CodeNotTrustedError(
+                f"this worker has no key, so it runs no function that travels by value: start it with the {KEY} "
+                "of the producer."
+            )
+        key.check(PURPOSE, self.seal, self.task_id.encode(), self.queue.encode(), envelope)
+
+
+def sealed(key: SigningKey, task_id: str, queue: str, envelope: bytes | memoryview) -> bytes:
+    """The seal of a task."""
+    return key.seal(PURPOSE, task_id.encode(), queue.encode(), envelope)
 
 
 def code_of(function: Callable[..., Any], key: SigningKey, ship: Sequence[ModuleType] = ()) -> Code:
@@ -75,21 +95,14 @@ def label_of(function: Callable[..., Any]) -> str:
 class Loader:
     """Gives back functions, each unpickled once while it is in use."""
 
-    def __init__(self, key: SigningKey | None) -> None:
-        self._key = key
+    def __init__(self) -> None:
         self._loaded: OrderedDict[bytes, tuple[str, Callable[..., Any]]] = OrderedDict()
 
-    def load(self, purpose: str, signed: bytes) -> tuple[str, Callable[..., Any]]:
-        """Label and function.  Nothing is unpickled before the signature was found good.
+    def load(self, body: bytes) -> tuple[str, Callable[..., Any]]:
+        """Label and function.  Call it with what came under a good seal only.
 
-        Raises CodeNotTrustedError, PythonVersionError and DecodeError.
+        Raises PythonVersionError and DecodeError.
         """
-        if self._key is None:
-            raise CodeNotTrustedError(
-                f"this worker has no key, so it runs no function that travels by value: start it with the {KEY} "
-                "of the producer."
-            )
-        body = self._key.opened(purpose, signed)
         digest = hashlib.sha256(body).digest()
         found = self._loaded.pop(digest, None) or _loaded(body)
         self._loaded[digest] = found

@@ -24,7 +24,7 @@ MAX_CALLS = 100_000
 
 
 BY_VALUE = "<a function by value>"
-"""What stands for the name of a function whose signature nobody has looked at yet."""
+"""What stands for the name of a function whose code nobody has looked at yet."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Chunk:
     index to its keywords.  `limit` is the time limit of each call in seconds.  `together`: nobody awaits
     single results, so those of quick calls need not travel before the last one is there.
 
-    `code` is the signed function where it travels by value (`by_value.py`); it takes the place of the name.
+    `code` is the function where it travels by value (`by_value.py`); it takes the place of the name.
     """
 
     function: str
@@ -62,6 +62,10 @@ class Chunk:
         if self.rows is not None:
             return len(self.rows)
         return len(self.columns[0]) if self.columns else 0
+
+    def holds_code(self) -> bool:
+        """Whether a function of it travels by value."""
+        return bool(self.code or (self.initializer is not None and self.initializer.code))
 
     def args(self, index: int) -> Sequence[Any]:
         """Positional arguments of one call."""
@@ -129,6 +133,16 @@ def decode_chunk(
             raise DecodeError(f"not a chunk of version {VERSION}: is this worker older than the producer?")
     _check_shape(chunk)
     return chunk
+
+
+def envelope_of(encoded: Encoded) -> bytes | memoryview:
+    """What says which function is called with which arguments, as far as they do not travel apart."""
+    return written(encoded.envelope, encoded.buffers)
+
+
+def written(envelope: bytes, buffers: Sequence[memoryview]) -> bytes | memoryview:
+    """The same, of a chunk that arrived."""
+    return envelope if envelope or not buffers else buffers[0]
 
 
 def _check_shape(chunk: Chunk) -> None:

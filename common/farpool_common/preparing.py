@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from farpool_common.by_value import CALLS, INITIALIZER, Loader
+from farpool_common.by_value import Loader, Warrant
 from farpool_common.calls import of_task
-from farpool_common.chunk import Chunk, Initializer, decode_chunk
+from farpool_common.chunk import Chunk, Initializer, decode_chunk, written
 from farpool_common.errors import FunctionNotFoundError, InitializerError
 from farpool_common.failure import Failure
 from farpool_common.signing import SigningKey
 from farpool_common.trust import Trust, class_of, is_allowed, not_allowed, resolve
+
+NO_WARRANT = Warrant("", "")
 
 
 @dataclass(frozen=True)
@@ -30,19 +32,25 @@ class Preparer:
         self, trust: Trust, objects: Callable[[str], Any] | None = None, key: SigningKey | None = None
     ) -> None:
         """`objects` gives the values of stored objects by their ids; `key` opens functions by value."""
-        self._loader = Loader(key)
+        self._loader, self._key = Loader(), key
         self._trust, self._objects = trust, objects
         self.classes = partial(class_of, trust=trust)
         self._initialized: dict[str, str] = {}  # owners, and how it went: "" or why they are broken
 
-    def prepare(self, envelope: bytes, buffers: Sequence[memoryview]) -> Prepared:
-        """Raises DecodeError, FunctionNotAllowedError, FunctionNotFoundError, CodeNotTrustedError,
+    def prepare(self, envelope: bytes, buffers: Sequence[memoryview], warrant: Warrant = NO_WARRANT) -> Prepared:
+        """Nothing of a sealed task is read before the seal was found good.
+
+        Raises DecodeError, FunctionNotAllowedError, FunctionNotFoundError, CodeNotTrustedError,
         PythonVersionError or InitializerError."""
+        if warrant.seal:
+            warrant.check(self._key, written(envelope, buffers))
         chunk = decode_chunk(envelope, buffers, classes=self.classes, objects=self._objects)
+        if chunk.holds_code() and not warrant.seal:
+            warrant.check(self._key, b"")
         if chunk.initializer is not None:  # first: it may set up what the function's module needs
             self._initialize(chunk.initializer)
         if chunk.code:
-            name, function = self._loader.load(CALLS, chunk.code)
+            name, function = self._loader.load(chunk.code)
             chunk = replace(chunk, function=name)
         else:
             function = self.function(chunk.function)
@@ -75,7 +83,7 @@ class Preparer:
         name = initializer.function
         try:
             if initializer.code:
-                name, function = self._loader.load(INITIALIZER, initializer.code)
+                name, function = self._loader.load(initializer.code)
             else:
                 function = self.function(name)
             function(*initializer.args)

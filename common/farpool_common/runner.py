@@ -11,13 +11,14 @@ import redis
 from rq import get_current_job
 
 from farpool_common.broker import Payloads, StoredObjects
+from farpool_common.by_value import Warrant
 from farpool_common.calls import Results, arguments, called, run_some
 from farpool_common.codec import Encoded, decode
 from farpool_common.delivery import deliver
 from farpool_common.keys import Keys
 from farpool_common.limit import SoftLimit
 from farpool_common.payload import parts_from_rows
-from farpool_common.preparing import Prepared, Preparer
+from farpool_common.preparing import NO_WARRANT, Prepared, Preparer
 from farpool_common.shared import map_arguments
 from farpool_common.signing import key_here
 from farpool_common.trust import Trust, class_of
@@ -32,14 +33,15 @@ BATCH_SECONDS = 1.0
 """Results in one envelope; they all wait for the last call anyway (guess)."""
 
 
-def run_chunk(envelope: bytes, parts: Sequence[Sequence[Any]]) -> list[bytes | list[bytes]]:
+def run_chunk(envelope: bytes, parts: Sequence[Sequence[Any]], seal: bytes = b"") -> list[bytes | list[bytes]]:
     """Run all calls of a chunk.  The job's return value is a list of outcomes, each an envelope, or
     `[envelope, buffer, ...]` when it has large arrays.
 
     RQ's own worker runs any function of any module, so nothing is refused here.  A chunk that cannot be
     read, or whose function cannot be imported, fails as a whole, as RQ's jobs do.
     """
-    prepared = Preparer(TRUST, cache(_object), key_here()).prepare(envelope, _fetched(parts) if parts else ())
+    buffers = _fetched(parts) if parts else ()
+    prepared = Preparer(TRUST, cache(_object), key_here()).prepare(envelope, buffers, _warrant(seal))
     delivered: list[bytes | list[bytes]] = []
 
     def send(_: Results, encoded: Encoded) -> None:
@@ -74,6 +76,11 @@ def _object(object_id: str) -> Any:
     client, keys = _server()
     envelope, *buffers = StoredObjects(client, keys, PLACE).fetch(object_id)
     return decode(envelope, buffers, classes=partial(class_of, trust=TRUST), is_shared=True)
+
+
+def _warrant(seal: bytes) -> Warrant:
+    job = get_current_job()
+    return NO_WARRANT if job is None else Warrant(job.id, job.origin, seal)
 
 
 def _server() -> tuple[redis.Redis, Keys]:

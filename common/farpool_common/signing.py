@@ -1,6 +1,8 @@
-"""Signed bytes: who holds the key that producers and workers share can write them, and nobody else.
+"""Seals: who holds the key that producers and workers share can make them, and nobody else.
 
-A signature covers a header and a body.  The header is read after the signature was found good, never before.
+    seal = HMAC-SHA256(key, purpose, until, parts) | until
+
+`until` is read after the seal was found good, never before.
 """
 
 import hashlib
@@ -8,13 +10,16 @@ import hmac
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from farpool_common.errors import CodeNotTrustedError, SettingsError
 
+Bytes = bytes | memoryview
+
 KEY, KEY_FILE = "FARPOOL_KEY", "FARPOOL_KEY_FILE"
-"""The key, or a file whose first line is the key."""
+"""The key, or a file that holds it.  Several keys, with commas or line ends between them: the first one signs, all are
+accepted."""
 
 POOL_KEY = "FARPOOL_POOL_KEY"
 """The key of the pool that `farpool run` has started around a script, for that script."""
@@ -22,43 +27,52 @@ POOL_KEY = "FARPOOL_POOL_KEY"
 SHORTEST_KEY = 32
 """Characters of a key; `farpool key --new` writes 43, which are 256 random bits."""
 
+MOST_KEYS = 8
+"""Keys at once: each of them is tried on a seal (guess: while one is changed there are two)."""
+
 LIFETIME_SECONDS = 7 * 24 * 3600
 """How long after it was signed a function may wait for a worker (guess: longer than queues are long)."""
 
 CLOCKS_DIFFER_SECONDS = 300
 """How far a producer's clock may be ahead of a worker's (guess)."""
 
-_DOMAIN = b"farpool signed v1\0"
+_DOMAIN = b"farpool seal v1"
 _MAC_BYTES = hashlib.sha256().digest_size
 _TIME_BYTES = 8
 
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A shared secret.  Its repr and str never show it.  Raises SettingsError when it is too short."""
+    """A shared secret, and older ones that are still accepted.  Its repr and str never show them.
+
+    Raises SettingsError when one is too short.
+    """
 
     secret: str = field(repr=False)
     source: str = KEY
+    older: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        if len(self.secret) < SHORTEST_KEY:
+        if min(map(len, (self.secret, *self.older))) < SHORTEST_KEY:
             raise SettingsError(
                 f"the key from {self.source} is too short: at least {SHORTEST_KEY} characters. "
                 f"`farpool key --new` prints a good one."
             )
 
-    def signed(self, purpose: str, body: bytes) -> bytes:
-        """The body with a signature that holds for this purpose and some days."""
+    def seal(self, purpose: str, *parts: Bytes) -> bytes:
+        """What shows that these parts are ours, for this purpose and some days."""
         until = int(time.time() + LIFETIME_SECONDS).to_bytes(_TIME_BYTES, "big")
-        return self._mac(purpose, until, body) + until + body
+        return _mac(self.secret, [purpose.encode(), until, *parts]) + until
 
-    def opened(self, purpose: str, signed: bytes) -> bytes:
-        """The body.  Raises CodeNotTrustedError unless this key signed it for this purpose, days ago at most."""
-        mac, until, body = _split(signed)
-        if len(until) < _TIME_BYTES or not hmac.compare_digest(mac, self._mac(purpose, until, body)):
+    def check(self, purpose: str, seal: bytes, *parts: Bytes) -> None:
+        """Raise CodeNotTrustedError unless one of the keys sealed these parts for this purpose, days ago at most."""
+        mac, until = seal[:_MAC_BYTES], seal[_MAC_BYTES:]
+        covered = [purpose.encode(), until, *parts]
+        if not any(hmac.compare_digest(mac, _mac(secret, covered)) for secret in (self.secret, *self.older)):
             raise CodeNotTrustedError(
-                "the signature of a function that travels by value is not right: start producers and workers with "
-                f"the same {KEY}. If they have it, somebody else writes to your Redis."
+                "the signature of a task whose function travels by value is not right: start producers and workers "
+                f"with the same {KEY}. If they have it, the task was changed or copied on its way: somebody else "
+                "writes to your Redis."
             )
         left = int.from_bytes(until, "big") - time.time()
         if not 0 < left <= LIFETIME_SECONDS + CLOCKS_DIFFER_SECONDS:
@@ -66,26 +80,30 @@ class SigningKey:
                 f"the signature of a function that travels by value held for {LIFETIME_SECONDS // 86400} days and "
                 "is out of date, or the clocks of the hosts differ: set them, and submit the call again."
             )
-        return body
-
-    def _mac(self, purpose: str, until: bytes, body: bytes) -> bytes:
-        name = purpose.encode()
-        message = _DOMAIN + len(name).to_bytes(4, "big") + name + until + body
-        return hmac.digest(self.secret.encode(), message, "sha256")
 
 
-def _split(signed: bytes) -> tuple[bytes, bytes, bytes]:
-    end = _MAC_BYTES + _TIME_BYTES
-    return signed[:_MAC_BYTES], signed[_MAC_BYTES:end], signed[end:]
+def _mac(secret: str, parts: Iterable[Bytes]) -> bytes:
+    """Each part with its length before it, so that nothing can be moved from one to the next."""
+    digest = hmac.new(secret.encode(), _DOMAIN, "sha256")
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.digest()
+
+
+# --- where keys are found -------------------------------------------------------------------------
+
+
+_held: list[SigningKey] = []  # the one that this process was told, if any
 
 
 def key_from(environ: Mapping[str, str]) -> SigningKey | None:
     """The key in force, None where there is none; an empty variable counts as not set.  Raises SettingsError."""
-    secret = environ.get(KEY, "").strip()
-    if secret:
-        return SigningKey(secret)
+    keys = environ.get(KEY, "").split(",")
+    if any(key.strip() for key in keys):
+        return _key(keys, KEY)
     path = environ.get(KEY_FILE, "").strip()
-    return SigningKey(_first_line(path), f"{KEY_FILE}={path}") if path else None
+    return _key(_lines(path), f"{KEY_FILE}={path}") if path else None
 
 
 def pool_key_from(environ: Mapping[str, str]) -> SigningKey | None:
@@ -100,20 +118,28 @@ def new_key(source: str = KEY) -> SigningKey:
 
 
 def key_here() -> SigningKey | None:
-    """The key of this process's environment.  Raises SettingsError."""
-    return key_from(os.environ)
+    """The key that this process was told, else that of its environment.  Raises SettingsError."""
+    return _held[0] if _held else key_from(os.environ)
 
 
-def forget_key() -> None:
-    """Keep the key from programs that this process starts."""
+def hold(key: SigningKey | None) -> None:
+    """Use this key, and keep it from programs that this process starts: it is in no environment."""
     for variable in (KEY, KEY_FILE, POOL_KEY):
         os.environ.pop(variable, None)
+    _held[:] = [] if key is None else [key]
 
 
-def _first_line(path: str) -> str:
+def _key(keys: Iterable[str], source: str) -> SigningKey:
+    found = [key.strip() for key in keys if key.strip()]
+    if len(found) > MOST_KEYS:
+        raise SettingsError(f"{source} holds {len(found)} keys, and {MOST_KEYS} may be in use: remove old ones")
+    return SigningKey(found[0] if found else "", source, tuple(found[1:]))
+
+
+def _lines(path: str) -> list[str]:
     try:
         with open(path, encoding="utf-8") as file:
-            return file.readline().strip().removeprefix(f"{KEY}=")
+            return [line.strip().removeprefix(f"{KEY}=") for line in file if not line.startswith("#")]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(

@@ -9,7 +9,8 @@ from farpool.options import CallOptions
 from farpool.pressure import Bound, bound_of
 from farpool.shipment import Shipment
 from farpool_common.broker import ProducerBroker
-from farpool_common.chunk import RUNNER, encode_chunk
+from farpool_common.by_value import sealed
+from farpool_common.chunk import RUNNER, encode_chunk, envelope_of
 from farpool_common.codec import Encoded, Serializer
 from farpool_common.errors import TooLargeError
 from farpool_common.sizes import ARGUMENT_BYTES_SETTING
@@ -68,7 +69,7 @@ class Parcel:
         name = shipment.route.name
         return NewTask(
             id=shipment.id,
-            data=Serializer.dumps([RUNNER, None, [self._encoded.envelope, parts], {}]),
+            data=Serializer.dumps([RUNNER, None, [self._encoded.envelope, parts, *self._seal()], {}]),
             description=f"{name} ({shipment.calls:,} call{'s' if shipment.calls > 1 else ''})",
             label=name,
             reply=reply,
@@ -79,6 +80,13 @@ class Parcel:
             objects=[ref.id for ref in shipment.refs],
             keep=None if options.keep is None else math.ceil(options.keep),
         )
+
+    def _seal(self) -> list[bytes]:
+        """Shows who has sent the task, where a function of it travels by value."""
+        route = self.shipment.route
+        if route.key is None:
+            return []
+        return [sealed(route.key, self.shipment.id, route.options.queue, envelope_of(self._encoded))]
 
 
 def packed(shipment: Shipment, most_bytes: int) -> Parcel | None:

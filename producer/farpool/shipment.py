@@ -8,12 +8,13 @@ from farpool.inputs import folded
 from farpool.options import CallOptions
 from farpool.origin import Origin
 from farpool.pace import Pace
-from farpool_common.by_value import CALLS, INITIALIZER, Code
+from farpool_common.by_value import Code
 from farpool_common.chunk import Chunk, Initializer, Outcome
 from farpool_common.codec import Ref
 from farpool_common.ids import new_id
 from farpool_common.payload import Part
 from farpool_common.progress import TaskProgress
+from farpool_common.signing import SigningKey
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +30,20 @@ class Route:
     code: Code | None = None
     initializer_code: Code | None = None
 
+    @property
+    def key(self) -> SigningKey | None:
+        """What seals its tasks; None where no function travels by value."""
+        code = self.code or self.initializer_code
+        return None if code is None else code.key
+
     def chunk(self, **calls: Any) -> Chunk:
         """A chunk of this function."""
         if columns := calls.get("columns"):
             calls["columns"] = [folded(column) for column in columns]
-        code = self.code.signed(CALLS) if self.code else b""
+        code = self.code.body if self.code else b""
         start = self.initializer
         if start is not None and self.initializer_code is not None:
-            start = replace(start, code=self.initializer_code.signed(INITIALIZER))
+            start = replace(start, code=self.initializer_code.body)
         return Chunk(self.name, limit=self.options.timeout, initializer=start, code=code, **calls)
 
 

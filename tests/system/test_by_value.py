@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from daemons import SUPPORT, Daemon, daemons
+from daemons import SUPPORT, Daemon, daemons, wait_for
 
 from farpool import CodeNotTrustedError, Executor, FunctionNotImportableError, SettingsError
 from farpool.embedded import Server
+from farpool_common.broker import connect
 
 KEY, OTHER = "k" * 43, "o" * 43
 
@@ -166,3 +167,97 @@ def test_tasks_of_a_module_that_is_shipped_travel_with_it(keyed: Daemon, tmp_pat
     command = [sys.executable, "-c", program, keyed.url]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert done.stdout.split() == ["2", "1"], done.stderr
+
+
+@pytest.fixture
+def waiting(keyed: Daemon, tmp_path: Path):
+    """A signed task in a queue that nobody serves: whoever may write to the server can do with it what they like."""
+    told = str(tmp_path / "told")
+
+    def tell(word):
+        with open(told, "a") as file:
+            file.write(f"{word}\n")
+
+    with Executor(keyed.url, queue="nobody") as executor, connect(keyed.url) as client:
+        future = executor.submit(tell, "pay 1")
+        wait_for(lambda: client.llen("rq:queue:nobody"))
+        yield client, client.lpop("rq:queue:nobody").decode(), future
+        future.cancel()
+
+
+def test_a_signed_task_with_other_arguments_is_refused(waiting, tmp_path: Path):
+    client, task, future = waiting
+    data = client.hget(f"rq:job:{task}", "data")
+    assert b"pay 1" in data
+    client.hset(f"rq:job:{task}", "data", data.replace(b"pay 1", b"pay 9"))
+    client.rpush("rq:queue:nobody", task)
+    with (
+        daemons(_url_of(client), tmp_path, "late", options=("-c", "1", "nobody")),
+        pytest.raises(CodeNotTrustedError, match="changed or copied"),
+    ):
+        future.result(60)
+    assert not (tmp_path / "told").exists()
+
+
+def test_a_signed_task_on_another_queue_is_refused(waiting, tmp_path: Path):
+    client, task, future = waiting
+    client.hset(f"rq:job:{task}", "origin", "default")
+    client.rpush("rq:queue:default", task)
+    with pytest.raises(CodeNotTrustedError, match="changed or copied"):
+        future.result(60)
+    assert not (tmp_path / "told").exists()
+
+
+def test_a_copy_of_a_signed_task_is_refused(waiting, tmp_path: Path):
+    client, task, future = waiting
+    record, reply = client.hgetall(f"rq:job:{task}"), "rq:farpool:reply:mine"
+    client.hset("rq:job:copy", mapping={**record, b"farpool_reply": reply})
+    client.rpush("rq:queue:nobody", "copy", task)
+    with daemons(_url_of(client), tmp_path, "late", options=("-c", "1", "nobody")):
+        assert future.result(60) is None
+        wait_for(lambda: client.exists(reply))
+    assert (tmp_path / "told").read_text() == "pay 1\n"
+
+
+def _url_of(client) -> str:
+    return f"unix://{client.connection_pool.connection_kwargs['path']}"
+
+
+def test_executors_inside_calls_have_the_key_and_programs_that_they_start_do_not(keyed: Daemon):
+    url = keyed.url
+
+    def run(number):
+        import os
+        import subprocess
+
+        from farpool import Executor
+
+        shown = subprocess.check_output(["env"], text=True) + repr(dict(os.environ))
+        with Executor(url) as executor:
+            return executor.submit(lambda: number + 1).result(), shown
+
+    with daemons(url, Path(keyed.log).parent, "second"), Executor(url) as executor:
+        value, shown = executor.submit(run, 1).result(60)
+    assert value == 2
+    assert KEY not in shown
+
+
+def test_keys_are_changed_without_refusing_a_task(shared_server: Server, tmp_path: Path, monkeypatch):
+    """While both are in force, producers of either are served."""
+    file = tmp_path / "keys"
+    file.write_text(f"{OTHER}\n{KEY}\n")
+    with daemons(shared_server.url, tmp_path, "both", FARPOOL_KEY_FILE=str(file)) as found:
+        for key in (KEY, OTHER, f"{OTHER},{KEY}"):
+            monkeypatch.setenv("FARPOOL_KEY", key)
+            with Executor(found[0].url) as executor:
+                assert executor.submit(lambda: 7).result(60) == 7
+        monkeypatch.setenv("FARPOOL_KEY", "n" * 43)
+        with Executor(found[0].url) as executor, pytest.raises(CodeNotTrustedError):
+            executor.submit(lambda: 7).result(60)
+
+
+def test_a_function_by_value_with_long_arguments(keyed: Daemon):
+    """They travel apart from the task's record."""
+    words = ["word" * 50] * 20_000
+    with Executor(keyed.url) as executor:
+        assert executor.submit(lambda words: len(words), words).result(60) == 20_000

@@ -1,7 +1,7 @@
 """What one child was asked to do, and which of its calls have no outcome yet."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from farpool_common.calls import CALL, PREPARING, STARTED, WORK, Cursor
@@ -73,7 +73,7 @@ class Assignment:
         for work in works:
             self._last += 1
             self._open[self._last] = _Open(work, work.ranges)
-            job = work.job and list(astuple(work.job))
+            job = work.job and work.job.fields()
             fields = [work.data, work.kind.value, work.ranges, work.attempt, work.limit, job]
             rows.append([self._last, *fields, len(work.segments)])
         return rows

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from farpool_common.by_value import Warrant
 from farpool_common.calls import (
     CALL,
     IDLE,
@@ -36,9 +37,9 @@ from farpool_common.delivery import all_failed, deliver
 from farpool_common.errors import DecodeError
 from farpool_common.home import Home, settle
 from farpool_common.limit import SoftLimit
-from farpool_common.preparing import Prepared, Preparer
+from farpool_common.preparing import NO_WARRANT, Prepared, Preparer
 from farpool_common.progress import listen
-from farpool_common.signing import forget_key
+from farpool_common.signing import hold
 from farpool_common.task import Ranges
 from farpool_common.trust import Trust, class_of, enable, resolve
 from farpool_worker import warm
@@ -67,7 +68,6 @@ results travel as one."""
 def main(connection: Connection) -> None:
     """Run until the daemon says "quit" or is gone."""
     isolate()
-    forget_key()  # it comes by the pipe
     channel = Channel(connection, waits=True)
     try:
         start = channel.next_message()
@@ -83,6 +83,7 @@ def main(connection: Connection) -> None:
             case _:
                 raise RuntimeError("the daemon and its child are of different versions")
         enable(trust)
+        hold(options.key)
         _settle(options, trust)
         cursor, slate = start.segments
         manners = Manners(seconds, most_bytes, options, folder, log_bytes)
@@ -208,7 +209,8 @@ class Child:
         """Run what is to be run; whether the last report has said that this is all."""
         try:
             buffers = [segment.view for segment in work.segments]
-            prepared = self._preparer.prepare(chunk_of(work.data), buffers)
+            envelope, seal = chunk_of(work.data)
+            prepared = self._preparer.prepare(envelope, buffers, _warrant(work, seal))
             _check_ranges(prepared, work)
         except BaseException as error:
             for results in all_failed(error, work.ranges):
@@ -271,6 +273,10 @@ def _job_ref(fields: list[Any] | None) -> JobRef | None:
         return None
     task_id, queue, execution, is_failure_plain, callbacks = fields
     return JobRef(task_id, queue, execution, is_failure_plain, tuple(callbacks))
+
+
+def _warrant(work: Work, seal: bytes) -> Warrant:
+    return NO_WARRANT if work.job is None else Warrant(work.job.id, work.job.queue, seal)
 
 
 def _check_ranges(prepared: Prepared, work: Work) -> None:

@@ -143,7 +143,7 @@ def work_of(share: Share, runtimes: Runtimes) -> Work:
         attempt=task.attempt,
         limit=task.limit if errand is None else None,
         segments=tuple(held.segments),
-        job=None if task.reply is not None else _ref(task),
+        job=_ref(task),
         patience=0.0 if task.reply is not None else RQ_PATIENCE_SECONDS,
         expected=runtimes.mean(task.label) or 0.0,
         objects=held.hold.held,

@@ -30,11 +30,13 @@ class Call:
     kwargs: dict[str, Any]
 
 
-def chunk_of(data: bytes) -> bytes:
-    """The envelope of a chunk.  Raises DecodeError."""
+def chunk_of(data: bytes) -> tuple[bytes, bytes]:
+    """The envelope of a chunk, and its seal, empty where it has none.  Raises DecodeError."""
     match decode(decompressed(data)):
         case [str(name), None, [bytes(envelope), _], _] if name == RUNNER:
-            return envelope
+            return envelope, b""
+        case [str(name), None, [bytes(envelope), _, bytes(seal)], _] if name == RUNNER:
+            return envelope, seal
         case _:
             raise DecodeError("the job's data is no chunk")
 

@@ -48,7 +48,7 @@ class JobOptions:
 
     def fields(self) -> list[Any]:
         """What travels."""
-        home, key = self.home and list(self.home), self.key and [self.key.secret, self.key.source]
+        home, key = self.home and list(self.home), self.key and [self.key.secret, self.key.source, list(self.key.older)]
         return [list(self.accept), self.rq and asdict(self.rq), list(self.preload), home, key]
 
     @classmethod
@@ -62,7 +62,7 @@ class JobOptions:
             rq=options,
             preload=tuple(preload),
             home=home and (home[0], home[1]),
-            key=key and SigningKey(*key),
+            key=key and SigningKey(key[0], key[1], tuple(key[2])),
         )
 
 

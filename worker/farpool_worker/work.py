@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from farpool_common.task import Ranges
 from farpool_worker.host_objects import HostObject
@@ -27,7 +28,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class JobRef:
-    """A job of an RQ producer: which execution of it is ours, whether its failure is plain, and the names of
+    """Which execution of a job is ours; of one of an RQ producer also whether its failure is plain, and the names of
     functions that RQ may call when it ends."""
 
     id: str
@@ -35,6 +36,10 @@ class JobRef:
     execution: str
     is_failure_plain: bool
     callbacks: tuple[str, ...] = ()
+
+    def fields(self) -> list[Any]:
+        """What travels to a child."""
+        return [self.id, self.queue, self.execution, self.is_failure_plain, list(self.callbacks)]
 
 
 @dataclass(frozen=True)
