@@ -89,7 +89,7 @@ class Preparer:
             function(*initializer.args)
         except BaseException as error:  # SystemExit too
             trouble = (
-                f"the initializer {name} failed: {type(error).__name__}: {Failure.of(error).message}. Its executor "
+                f"the initializer {name} failed: {type(error).__name__}: {Failure.of(error).message.rstrip('.')}. Its executor "
                 "runs no more calls: mend the initializer and make a new one."
             )
             self._initialized[initializer.owner] = trouble

@@ -9,7 +9,7 @@ import concurrent.futures
 import os
 import threading
 from concurrent.futures import InvalidStateError
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 T = TypeVar("T")
 
@@ -40,18 +40,21 @@ class LightFuture(concurrent.futures.Future[T]):
     def __init__(self) -> None:
         self._state = PENDING  # and no more: the rest is made by `_condition`
 
-    @property
-    def _condition(self) -> threading.Condition:  # type: ignore[override]
-        """What the base class locks before it touches its waiters and callbacks, which is always."""
-        condition = self._own_condition
-        if condition is None:
-            with _MAKING:
-                condition = self._own_condition
-                if condition is None:
-                    self._waiters: list[Any] = []
-                    self._done_callbacks: list[Any] = []
-                    condition = self._own_condition = threading.Condition()
-            self._be_watched()
+    if not TYPE_CHECKING:  # for type checkers it stays an attribute, as `as_completed` wants it to be
+
+        @property
+        def _condition(self) -> threading.Condition:
+            """What the base class locks before it touches its waiters and callbacks, which is always."""
+            return self._own_condition or self._made_condition()
+
+    def _made_condition(self) -> threading.Condition:
+        with _MAKING:
+            condition = self._own_condition
+            if condition is None:
+                self._waiters: list[Any] = []
+                self._done_callbacks: list[Any] = []
+                condition = self._own_condition = threading.Condition()
+        self._be_watched()
         return condition
 
     def _be_watched(self) -> None:
