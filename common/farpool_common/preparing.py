@@ -88,9 +88,10 @@ class Preparer:
                 function = self.function(name)
             function(*initializer.args)
         except BaseException as error:  # SystemExit too
+            reason = Failure.of(error).message.rstrip(".")
             trouble = (
-                f"the initializer {name} failed: {type(error).__name__}: {Failure.of(error).message.rstrip('.')}. Its executor "
-                "runs no more calls: mend the initializer and make a new one."
+                f"the initializer {name} failed: {type(error).__name__}: {reason}. Its executor runs no more calls: "
+                "mend the initializer and make a new one."
             )
             self._initialized[initializer.owner] = trouble
             raise InitializerError(trouble, initializer.owner) from of_task(error)
