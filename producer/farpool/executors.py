@@ -21,6 +21,15 @@ def executor_for(url: str | None) -> Executor:
         return _executors[address]
 
 
+def shut_all() -> None:
+    """End those that were made so far, once their calls are done; who asks later gets a new one."""
+    with _opening:
+        found = list(_executors.values())
+        _executors.clear()
+    for executor in found:
+        executor.shutdown()
+
+
 def server_for(url: str | None) -> Server:
     """The server of a URL; without one, the daemon's in a task, and elsewhere that of the environment."""
     here = home.current() if url is None else None

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError, wait
 from typing import Any
 
-from farpool.connect import find_server
-from farpool.executor import Executor
+from farpool.executors import executor_for
 from farpool.future import Future
 from farpool.process_self import ProcessSelf
 from farpool_common.errors import RemoteError, SettingsError, WorkerLostError
@@ -68,7 +67,7 @@ class Process:
         assert self._future is None, "cannot start a process twice"
         function, args, kwargs = self._call()
         # Once: a process that was killed is not run again.
-        view = _executor(self._url).options(queue=self._queue, retries=0)
+        view = executor_for(self._url).options(queue=self._queue, retries=0)
         self._future = view._submit_alone(function, args, kwargs)
         self._future.add_done_callback(self._end)  # type: ignore[arg-type]  # typeshed: of the base class
         if self._daemon:
@@ -239,18 +238,7 @@ def _shown(exitcode: int) -> str:
 
 # --- shared by the processes of this program ------------------------------------------------------
 
-_executors: dict[str, Executor] = {}
-_opening = threading.Lock()
 _running_daemons: set[Process] = set()
-
-
-def _executor(url: str | None) -> Executor:
-    """One for each server, made when the first process starts; they end with the program."""
-    with _opening:
-        address = find_server(url).url
-        if address not in _executors:
-            _executors[address] = Executor(address)
-        return _executors[address]
 
 
 def _end_daemons() -> None:

@@ -11,7 +11,7 @@ import pytest
 from daemons import Daemon, daemons
 
 import farpool
-from farpool import process
+from farpool import executors
 from farpool.embedded import Server
 
 SLOTS = 4
@@ -71,8 +71,7 @@ def _nothing_is_left(standing_host: Daemon, leaves_nothing: None) -> None:
 def _executors_of_processes_are_over(standing_host: Daemon) -> Iterator[None]:
     """They live as long as the program, which goes on to other folders' tests here."""
     yield
-    while process._executors:
-        process._executors.popitem()[1].shutdown()
+    executors.shut_all()
 
 
 @pytest.fixture(params=["standard", "farpool"])

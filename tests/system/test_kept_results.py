@@ -15,6 +15,7 @@ from stock import rq_worker
 
 import farpool
 from farpool import Executor, ResultExpiredError, SettingsError, WorkerLostError
+from farpool.executors import shut_all
 from farpool_common.broker import connect
 
 SUPPORT = Path(shop.__file__).parent
@@ -24,7 +25,8 @@ SUPPORT = Path(shop.__file__).parent
 def here(host, monkeypatch):
     """Tasks go to the standing daemon."""
     monkeypatch.setenv("FARPOOL_URL", host.url)
-    return host
+    yield host
+    shut_all()  # no thread of ours is left for the next test
 
 
 def elsewhere(url: str, task_id: str) -> str:

@@ -17,6 +17,7 @@ from rq.job import Job
 
 import farpool
 from farpool import Executor, Retry
+from farpool.executors import shut_all
 
 SUPPORT = Path(shop.__file__).parent
 
@@ -25,7 +26,8 @@ SUPPORT = Path(shop.__file__).parent
 def here(host, monkeypatch):
     """Tasks go to the standing daemon."""
     monkeypatch.setenv("FARPOOL_URL", host.url)
-    return host
+    yield host
+    shut_all()  # no thread of ours is left for the next test
 
 
 def ended(job: Job, status: str = "finished") -> Job:
