@@ -40,6 +40,7 @@ class Future(LightFuture[T]):
 
     _ticket: Ticket | None = None
     _index: int = 0
+    _tries: Any = None  # what the call has been through, where those that raise run again
     _own_id: str | None = None  # of a task that carries nothing else, known before it is made
     _origin: Origin | None = None
     _progress: TaskProgress | None = None

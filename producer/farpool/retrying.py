@@ -48,7 +48,6 @@ class Retries:
         self._retry, self._clock, self._chance = retry, clock, chance or random.Random()
         self._lock = threading.Lock()
         self._waiting: list[tuple[float, int, Call]] = []
-        self._tries: dict[Future[Any], _Tries] = {}  # of calls that have failed and are not over
         self._is_given_up = False
 
     def has_waiting(self) -> bool:
@@ -69,10 +68,7 @@ class Retries:
         with self._lock:
             self._is_given_up = True
             waiting, self._waiting = self._waiting, []
-        futures = [future for _, _, (_, future, _, _) in waiting]
-        for future in futures:
-            self._tries.pop(future, None)
-        return futures
+        return [future for _, _, (_, future, _, _) in waiting]
 
     def sink(self, calls: Sequence[Call]) -> "Retried":
         """Where the outcomes of these calls go."""
@@ -81,12 +77,13 @@ class Retries:
     def takes_back(self, call: Call, failure: Failure, origin: Origin) -> bool:
         """Whether a call that failed so will run again."""
         future = call[1]
-        tries = self._tries.setdefault(future, _Tries())
+        tries = future._tries or _Tries()
         if tries.retries >= self._retry.max or not self._retry.covers(failure) or not future.is_wanted():
             return False
         with self._lock:
             if self._is_given_up:
                 return False
+            future._tries = tries
             tries.retries += 1
             tries.attempts += origin.attempt
             name = failure.type_name.rpartition(":")[2]
@@ -97,18 +94,14 @@ class Retries:
 
     def settle(self, future: Future[Any], value: Any, failure: Failure | None, origin: Origin) -> None:
         """The call is over, after as many attempts as it took."""
-        tries = self._tries.pop(future, None)
+        tries, future._tries = future._tries, None
         if tries is not None:
             tries.attempts += origin.attempt
             origin = replace(origin, attempt=tries.attempts)
         error = None if failure is None else error_of(failure, origin)
-        if error is not None and tries is not None and tries.retries:
+        if error is not None and tries is not None:
             error.add_note(tries.note())
         future.receive(value, error, origin)
-
-    def forget(self, future: Future[Any]) -> None:
-        """The call is over in another way."""
-        self._tries.pop(future, None)
 
 
 class Retried:
@@ -140,21 +133,14 @@ class Retried:
     def refuse(self, index: int, error: BaseException) -> None:
         """This call cannot be sent."""
         self._open.discard(index)
-        self._end(index, error)
+        self._calls[index][1].receive(None, error, None)
 
     def fail(self, error: BaseException) -> None:
         """Fail every future whose call has no outcome."""
         while self._open:
-            self._end(self._open.pop(), error)
+            self._calls[self._open.pop()][1].receive(None, error, None)
 
     def cancel(self) -> None:
         """Cancel every future whose call has no outcome."""
         while self._open:
-            future = self._calls[self._open.pop()][1]
-            self._retries.forget(future)
-            future.cancel()
-
-    def _end(self, index: int, error: BaseException) -> None:
-        future = self._calls[index][1]
-        self._retries.forget(future)
-        future.receive(None, error, None)
+            self._calls[self._open.pop()][1].cancel()

@@ -1,5 +1,6 @@
 """`@task`: a function that can be called here, submitted for a future, or enqueued as a job."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import update_wrapper
@@ -71,7 +72,7 @@ class TaskView(Generic[P, R]):
 
     def enqueue_in(self, delay: timedelta | float, /, *args: P.args, **kwargs: P.kwargs) -> "Job":
         """The same, after a while: a timedelta, or seconds.  Some worker must run `--with-scheduler`."""
-        if not isinstance(delay, timedelta) and not is_number(delay):
+        if not isinstance(delay, timedelta) and not (is_number(delay) and math.isfinite(delay)):
             raise SettingsError(f"a delay is a timedelta or a number of seconds, not {delay!r}")
         seconds = delay if isinstance(delay, timedelta) else timedelta(seconds=delay)
         return self._put(datetime.now().astimezone() + seconds, args, kwargs)
