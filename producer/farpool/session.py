@@ -29,6 +29,11 @@ class Session:
                 self.client = self._open_client()
             return self.client
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether no client will be made any more."""
+        return self._is_shut
+
     def shut(self) -> None:
         """Let no client be made any more."""
         self._is_shut = True

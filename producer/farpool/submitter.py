@@ -51,6 +51,11 @@ class Submitter:
         self._lanes_by_name: dict[str, Lane] = {}
         self._code_lanes = CodeLanes()
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether no more calls are taken."""
+        return self._session.is_shut
+
     def options(self, **changes: Unpack[Changes]) -> "Submitter":
         """A view of this executor whose `submit` and `map` use other options.
 
@@ -156,14 +161,14 @@ class Submitter:
         *,
         in_order: bool,
     ) -> Iterator[Any]:
+        if self._options.keep is not None:  # nobody would know the ids
+            return self._not_keeping()._map(fn, iterables, timeout, chunksize, buffersize, in_order=in_order)
         mapping.checked(chunksize, buffersize)
         deadline = mapping.deadline_of(timeout)
         fn, iterables = shared(fn, iterables, partial(self._keeper().put, waits=True))
         function, args, keywords = unwrapped(fn, (), {})
         if iterables and not keywords:
             fn, iterables = function, [*map(for_ever, args), *iterables]
-        if self._options.keep is not None:  # nobody would know the ids
-            return self._not_keeping()._map(fn, iterables, timeout, chunksize, buffersize, in_order=in_order)
         if chunksize == 1 or isinstance(fn, partial) or self._options.retry is not None:
             # A call that may run again needs a future of its own.
             results = mapping.call_results if in_order else mapping.call_results_as_they_come

@@ -252,6 +252,17 @@ def test_what_must_not_be_the_same_is_for_the_task_to_say(server, client):
     assert client.llen("rq:queue:default") == 3
 
 
+def test_a_unique_job_that_depends_on_another_waits_for_it_and_is_put_once(here, journal, gate):
+    first = shop.alone.enqueue(str(journal), str(gate))
+    view = shop.note.options(unique=True, depends_on=first)
+    second = view.enqueue(str(journal), "second")
+    assert second.get_status() == "deferred"
+    assert view.enqueue(str(journal), "second").id == second.id
+    gate.touch()
+    assert value(second) == 2
+    assert lines(journal) == ["", "second"]
+
+
 def test_a_failed_unique_job_makes_room_and_the_next_run_may_end_well(here, journal):
     view = shop.flaky.options(unique=True, retries=0)
     failed = ended(view.enqueue(str(journal), 1), "failed")

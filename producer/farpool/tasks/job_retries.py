@@ -33,6 +33,11 @@ def meta_of(retry: Retry | None) -> dict[str, Any]:
     return {} if retry is None or retry.names == _ANYTHING else {RETRY_ON: sorted(retry.names)}
 
 
+def may_be_job() -> bool:
+    """Whether RQ is loaded here: where it is not, nothing that runs is a job."""
+    return "rq.job" in sys.modules
+
+
 def give_up_unless_named(name: str, error: Exception) -> None:
     """In a job whose function has raised: leave it no retries when nobody wants any after such an error."""
     job = _current_job()
@@ -47,6 +52,4 @@ def give_up_unless_named(name: str, error: Exception) -> None:
 
 
 def _current_job() -> Any:
-    """RQ's, where RQ runs at all."""
-    rq = sys.modules.get("rq.job")
-    return None if rq is None else rq.get_current_job()
+    return sys.modules["rq.job"].get_current_job()

@@ -8,7 +8,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from farpool.retry import is_number
-from farpool.tasks.job_retries import give_up_unless_named, is_inside
+from farpool.tasks.job_retries import give_up_unless_named, is_inside, may_be_job
 from farpool.tasks.options import TaskChanges, TaskOptions
 from farpool_common.errors import SettingsError
 from farpool_common.names import function_name
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # loaded when something is sent: workers import this module w
     from rq import Queue
     from rq.job import Job
 
+    from farpool.bars import Wanted
     from farpool.feeder import BufferSize
     from farpool.future import Future
     from farpool.mapping import ChunkSize
@@ -37,7 +38,7 @@ class TaskView(Generic[P, R]):
 
     def __init__(self, function: Callable[P, R], options: TaskOptions) -> None:
         self.__wrapped__, self._options = function, options
-        self._submitters: dict[Any, Submitter] = {}
+        self._sender: Submitter | None = None  # made with the first call: the environment is read then
 
     def options(self, **changes: Unpack[TaskChanges]) -> "TaskView[P, R]":
         """The same task under other options: those of `@task`, and RQ's for jobs (description, depends_on, job_id,
@@ -57,10 +58,17 @@ class TaskView(Generic[P, R]):
         timeout: float | None = None,
         chunksize: "ChunkSize" = 1,
         buffersize: "BufferSize" = None,
+        progress: "Wanted" = False,
     ) -> Iterator[R]:
         """Results over the inputs, as `Executor.map`."""
-        sizes: dict[str, Any] = {"timeout": timeout, "chunksize": chunksize, "buffersize": buffersize}
-        return self._submitter().map(self.__wrapped__, *iterables, **sizes)
+        return self._submitter().map(
+            self.__wrapped__,
+            *iterables,
+            timeout=timeout,
+            chunksize=chunksize,
+            buffersize=buffersize,
+            progress=progress,
+        )
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> "Job":
         """A job for the call, in the queue.  Its result is kept on the server, also when this program has ended.
@@ -97,14 +105,14 @@ class TaskView(Generic[P, R]):
         return rq_queue(server_for(self._options.url), self._options.queue)
 
     def _submitter(self) -> "Submitter":
-        from farpool.executors import executor_for
+        known = self._sender
+        if known is None or known.is_shut:
+            from farpool.executors import executor_for
 
-        executor = executor_for(self._options.url)
-        known = self._submitters.get(executor)
-        if known is None:
             call = self._options.call
-            changes: dict[str, Any] = {"queue": call.queue, "timeout": call.timeout, "retries": call.retries}
-            known = self._submitters[executor] = executor.options(**changes, keep=call.keep)
+            known = self._sender = executor_for(self._options.url).options(
+                queue=call.queue, timeout=call.timeout, retries=call.retries, keep=call.keep
+            )
         return known
 
     def _put(self, at: datetime | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "Job":
@@ -125,7 +133,7 @@ class Task(TaskView[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function, here and now."""
-        if is_inside.get():
+        if not may_be_job() or is_inside.get():
             return self.__wrapped__(*args, **kwargs)
         token = is_inside.set(True)
         try:

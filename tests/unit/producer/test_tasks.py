@@ -112,6 +112,8 @@ def test_a_function_inside_another_is_no_job() -> None:
 def test_delays_and_moments_are_what_they_say() -> None:
     with pytest.raises(SettingsError, match="a delay is a timedelta or a number of seconds"):
         shop.add.enqueue_in(datetime.now(), 1)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="a delay is a timedelta or a number of seconds"):
+        shop.add.enqueue_in(float("inf"), 1)
     with pytest.raises(SettingsError, match="a moment is a datetime"):
         shop.add.enqueue_at(60, 1)  # type: ignore[arg-type]
 
