@@ -156,6 +156,8 @@ class Lane:
 
     def disown(self, error: BaseException) -> None:
         """The same in a forked child."""
+        if self._again is not None:
+            self._again.forked()
         for future in self._left():
             future.disown(error)
 

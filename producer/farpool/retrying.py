@@ -70,6 +70,10 @@ class Retries:
             waiting, self._waiting = self._waiting, []
         return [future for _, _, (_, future, _, _) in waiting]
 
+    def forked(self) -> None:
+        """In a forked child: a thread that is not here may hold the lock."""
+        self._lock = threading.Lock()
+
     def sink(self, calls: Sequence[Call]) -> "Retried":
         """Where the outcomes of these calls go."""
         return Retried(self, calls)
@@ -139,6 +143,11 @@ class Retried:
         """Fail every future whose call has no outcome."""
         while self._open:
             self._calls[self._open.pop()][1].receive(None, error, None)
+
+    def disown(self, error: BaseException) -> None:
+        """The same in a forked child."""
+        for call in self._calls:
+            call[1].disown(error)
 
     def cancel(self) -> None:
         """Cancel every future whose call has no outcome."""

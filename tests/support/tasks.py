@@ -33,6 +33,11 @@ def noted_square(journal: str, number: int, seconds: float = 0.0) -> int:
     return number * number
 
 
+def noted_and_fails(journal: str) -> None:
+    told(journal, "failed")
+    raise ValueError("on purpose")
+
+
 def noted_or_waits(journal: str, word: object, go: str | None = None) -> object:
     """Note that it runs; a long one ends when a file is there."""
     told(journal, word)

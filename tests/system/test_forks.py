@@ -10,7 +10,7 @@ import pytest
 import tasks
 from daemons import wait_for
 
-from farpool import Executor, ForkedError, as_completed
+from farpool import Executor, ForkedError, Retry, as_completed
 
 
 def in_a_fork(check: Callable[[], None]) -> None:
@@ -79,6 +79,21 @@ def test_futures_that_a_fork_inherits_fail_there_and_not_in_the_parent(executor,
     (tmp_path / "go").touch()
     assert [future.result(60) for future in futures] == list(range(30))
     assert list(results) == list(range(8))
+
+
+def test_calls_that_wait_for_their_next_attempt_fail_in_a_fork(executor, journal):
+    retried = executor.options(retries=Retry(5, backoff=600, max_delay=600))
+    future = retried.submit(tasks.noted_and_fails, str(journal))
+    wait_for(lambda: journal.exists())
+    assert executor.submit(tasks.square, 2).result(60) == 4  # its outcome came after that failure
+
+    def check():
+        with pytest.raises(ForkedError):
+            future.result()
+
+    in_a_fork(check)
+    assert not future.done()
+    assert future.cancel()
 
 
 def test_forks_amid_calls_of_other_threads(executor):
