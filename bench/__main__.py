@@ -13,7 +13,9 @@ from bench.peers.contender import check
 
 _FILES = sorted(Path(__file__).parent.glob("w*_*.py"))
 WORKLOADS = {file.stem.partition("_")[0]: f"bench.{file.stem}" for file in _FILES} | {
+    "dask": "bench.dask_graphs",
     "hosts": "bench.thousand_hosts",
+    "joblib": "bench.joblib_calls",
     "rq": "bench.rq_jobs",
     "shared": "bench.shared_state",
     "mixed": "bench.mixed",

@@ -33,6 +33,12 @@ def maybe_fails(number: int) -> int:
     return number
 
 
+def slept(seconds: float) -> float:
+    """A call that takes so long and uses no core."""
+    time.sleep(seconds)
+    return seconds
+
+
 def slow_pid(_: object = None) -> int:
     """Which process it runs in, taking long enough that others get their turn."""
     time.sleep(0.02)

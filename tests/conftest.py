@@ -19,6 +19,7 @@ from farpool_common.broker import connect
 
 SUPPORT = Path(__file__).parent / "support"
 sys.path.insert(0, str(SUPPORT))  # functions that tests send to workers live there
+sys.path.append(str(SUPPORT.parent.parent))  # what tests and benchmarks share is in `bench`
 
 
 def pytest_report_header() -> str:

@@ -2,14 +2,15 @@
 
     function -> Code -> its body in a task with a seal -> Warrant.check -> Loader -> function
 
-Only functions travel so, and what they refer to; arguments and results go through the codec.
+What they refer to travels with them.  Arguments and results go through the codec, see `sealing.py`.
 """
 
 import hashlib
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -28,18 +29,20 @@ MOST_LOADED = 256
 """Functions that a process keeps, those used last (guess)."""
 
 _VERSION = 1
-_registering = threading.Lock()
+_registering = threading.RLock()  # what is pickled may pickle something itself
 
 _is_under_way: ContextVar[bool] = ContextVar("_is_under_way", default=False)
 
 
 @dataclass(frozen=True)
 class Code:
-    """A function as it was when it was pickled.  `label` is what messages call it."""
+    """A function as it was when it was pickled.  `label` is what messages call it.  `is_named`: its pickle is but the
+    name of an installed function, the same each time."""
 
     label: str
     body: bytes = field(repr=False)
     key: SigningKey = field(repr=False)
+    is_named: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,14 @@ def code_of(function: Callable[..., Any], key: SigningKey, ship: Sequence[Module
     """A function with its code, and that of the modules to ship.  Raises FunctionNotImportableError."""
     label = label_of(function)
     try:
-        pickled = _pickled(function, ship)
+        with shipping(ship):
+            pickled: bytes = cloudpickle.dumps(function)
     except Exception as error:
         raise FunctionNotImportableError(
             f"{label} has no name under which workers could import it, and cannot travel by value: "
             f"{type(error).__name__}: {error}. Pass what it holds as arguments. Nothing was sent."
         ) from error
-    return Code(label, msgpack.packb([_VERSION, _python(), label, pickled]), key)
+    return Code(label, body_of(label, pickled), key)
 
 
 def travels_now(home: str, qualname: str) -> bool:
@@ -111,30 +115,42 @@ class Loader:
         return found
 
 
-def _pickled(function: Callable[..., Any], ship: Sequence[ModuleType]) -> bytes:
-    """cloudpickle's list of modules to ship is one for the process; ours are on it for this moment only."""
+@contextmanager
+def shipping(ship: Sequence[ModuleType]) -> Iterator[None]:
+    """Have cloudpickle send these modules' code.  Its list of them is one for the process; they are on it meanwhile."""
     with _registering:
         known, token = cloudpickle.list_registry_pickle_by_value(), _is_under_way.set(True)
         ours = [module for module in ship if module.__name__ not in known]
         try:
             for module in ours:
                 cloudpickle.register_pickle_by_value(module)
-            pickled: bytes = cloudpickle.dumps(function)
+            yield
         finally:
             _is_under_way.reset(token)
             for module in ours:
                 cloudpickle.unregister_pickle_by_value(module)
-    return pickled
 
 
-def _loaded(body: bytes) -> tuple[str, Callable[..., Any]]:
+def body_of(label: str, pickled: bytes) -> bytes:
+    """What is signed: a pickle, which Python wrote it, and what messages call it."""
+    body: bytes = msgpack.packb([_VERSION, _python(), label, pickled])
+    return body
+
+
+def read_body(body: bytes) -> tuple[str, bytes]:
+    """Label and pickle.  Raises DecodeError and PythonVersionError."""
     match msgpack.unpackb(body):
         case [1, str(python), str(label), bytes(pickled)]:
             pass
         case _:
-            raise DecodeError("a function that travels by value has another form: is this worker older?")
+            raise DecodeError("what travels by value has another form here: is this worker older?")
     if python != _python():
         raise PythonVersionError(label, python, _python())
+    return label, pickled
+
+
+def _loaded(body: bytes) -> tuple[str, Callable[..., Any]]:
+    label, pickled = read_body(body)
     try:
         function: Callable[..., Any] = cloudpickle.loads(pickled)
     except Exception as error:

@@ -8,9 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from farpool_common.codec import Encoded, Repeated, decode, encode, is_column, is_packed, packed_column, unpacked_column
+from farpool_common.codec import (
+    Encoded,
+    Repeated,
+    Seal,
+    decode,
+    encode,
+    is_column,
+    is_packed,
+    packed_column,
+    unpacked_column,
+)
 from farpool_common.errors import DecodeError
 from farpool_common.failure import Failure
+from farpool_common.keeping import Keeping
 
 VERSION = 1
 RUNNER = "farpool_common.runner.run_chunk"
@@ -22,6 +33,9 @@ LONG_ENVELOPE = 1024 * 1024
 MAX_CALLS = 100_000
 """Calls in one chunk; a bound for what one hostile record can make a worker loop over (guess)."""
 
+
+MOST_KEPT_SECONDS = 10**9
+"""After which results that stay with the workers expire; as long as stored objects may."""
 
 BY_VALUE = "<a function by value>"
 """What stands for the name of a function whose code nobody has looked at yet."""
@@ -44,7 +58,9 @@ class Chunk:
     Positional arguments come as `rows` (one sequence per call) or, more compactly, as `columns`
     (one sequence per argument, all equally long; a range or an array may be one).  `kwargs` maps a call's
     index to its keywords.  `limit` is the time limit of each call in seconds.  `together`: nobody awaits
-    single results, so those of quick calls need not travel before the last one is there.
+    single results, so those of quick calls need not travel before the last one is there.  `opens`: its producer has
+    the key, so results that only a pickle can describe may travel signed.  `keeping`: results stay with the workers,
+    and their descriptions travel (`keeping.py`).
 
     `code` is the function where it travels by value (`by_value.py`); it takes the place of the name.
     """
@@ -57,6 +73,8 @@ class Chunk:
     initializer: Initializer | None = None
     together: bool = False
     code: bytes = field(default=b"", repr=False)
+    opens: bool = False
+    keeping: Keeping | None = None
 
     def __len__(self) -> int:
         if self.rows is not None:
@@ -89,7 +107,7 @@ class Outcome:
     pid: int
 
 
-def encode_chunk(chunk: Chunk) -> Encoded:
+def encode_chunk(chunk: Chunk, seal: Seal | None = None) -> Encoded:
     """Wire form of a chunk.  Raises EncodeError when an argument cannot travel."""
     start = chunk.initializer
     return _shortened(
@@ -103,8 +121,11 @@ def encode_chunk(chunk: Chunk) -> Encoded:
                 chunk.limit,
                 [start.owner, start.code or start.function, start.args] if start else None,
                 chunk.together,
+                chunk.opens,
+                [chunk.keeping.owner, chunk.keeping.seconds] if chunk.keeping else None,
             ],
             takes_refs=True,
+            seal=seal,
         )
     )
 
@@ -115,10 +136,12 @@ def decode_chunk(
     *,
     classes: Callable[[str], type] | None = None,
     objects: Callable[[str], Any] | None = None,
+    seal: Seal | None = None,
 ) -> Chunk:
-    """The chunk that `encode_chunk` wrote.  Raises DecodeError when it is none."""
-    match decode(*_whole(envelope, buffers), classes=classes, objects=objects):
-        case [1, (str() | bytes()) as function, rows, columns, list(kwargs), limit, start, bool(together)]:
+    """The chunk that `encode_chunk` wrote.  Raises DecodeError when it is none, and what `seal` raises."""
+    match decode(*_whole(envelope, buffers), classes=classes, objects=objects, seal=seal):
+        case [1, (str() | bytes()) as function, rows, columns, list(kwargs), limit, start, *flags]:
+            together, opens, keeping = _flags(flags)
             chunk = Chunk(
                 _name(function),
                 _sequences(rows),
@@ -128,6 +151,8 @@ def decode_chunk(
                 _initializer(start),
                 together,
                 _code(function),
+                opens,
+                keeping,
             )
         case _:
             raise DecodeError(f"not a chunk of version {VERSION}: is this worker older than the producer?")
@@ -143,6 +168,16 @@ def envelope_of(encoded: Encoded) -> bytes | memoryview:
 def written(envelope: bytes, buffers: Sequence[memoryview]) -> bytes | memoryview:
     """The same, of a chunk that arrived."""
     return envelope if envelope or not buffers else buffers[0]
+
+
+def _flags(flags: list[Any]) -> tuple[bool, bool, Keeping | None]:
+    match flags:
+        case [bool(together), bool(opens), None]:
+            return together, opens, None
+        case [bool(together), bool(opens), [str(owner), int(seconds)]] if 0 < seconds < MOST_KEPT_SECONDS:
+            return together, opens, Keeping(owner, seconds)
+        case _:
+            raise DecodeError(f"not a chunk of version {VERSION}: is this worker older than the producer?")
 
 
 def _check_shape(chunk: Chunk) -> None:
@@ -205,16 +240,16 @@ def _initializer(value: Any) -> Initializer | None:
             raise DecodeError("the initializer of a chunk is none")
 
 
-def encode_outcome(outcome: Outcome) -> Encoded:
+def encode_outcome(outcome: Outcome, seal: Seal | None = None) -> Encoded:
     """Wire form of an outcome.  Raises EncodeError when a value cannot travel."""
     failures = [[index, failure.fields()] for index, failure in outcome.failures.items()]
     values = packed_column(outcome.values)
-    return _shortened(encode([VERSION, outcome.first, values, failures, outcome.seconds, outcome.pid]))
+    return _shortened(encode([VERSION, outcome.first, values, failures, outcome.seconds, outcome.pid], seal=seal))
 
 
-def decode_outcome(envelope: bytes, buffers: Sequence[memoryview] = ()) -> Outcome:
-    """The outcome that `encode_outcome` wrote.  Raises DecodeError when it is none."""
-    match decode(*_whole(envelope, buffers)):
+def decode_outcome(envelope: bytes, buffers: Sequence[memoryview] = (), seal: Seal | None = None) -> Outcome:
+    """The outcome that `encode_outcome` wrote.  Raises DecodeError when it is none, and what `seal` raises."""
+    match decode(*_whole(envelope, buffers), seal=seal):
         case [
             1,
             int(first),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from farpool_common.calls import Results, failure_of
 from farpool_common.chunk import Outcome, encode_outcome
-from farpool_common.codec import Encoded, encode
+from farpool_common.codec import Encoded, Seal, encode
 from farpool_common.errors import EncodeError, ResultError, TooLargeError
 from farpool_common.failure import Failure
 from farpool_common.sizes import RESULT_BYTES_SETTING
@@ -32,12 +32,13 @@ Send = Callable[[Results, Encoded], None]
 """Takes encoded results; raises OSError when there is no memory for them."""
 
 
-def deliver(results: Results, function: str, most_bytes: int, send: Send) -> None:
+def deliver(results: Results, function: str, most_bytes: int, send: Send, seal: Seal | None = None) -> None:
     """Encode results and hand them to `send`, in order and in as many pieces as the size limit asks for.
 
-    A value that cannot travel, is too large, or for which `send` has no memory fails alone.
+    A value that cannot travel, is too large, or for which `send` has no memory fails alone.  With a `seal` values that
+    the codec does not know are pickled.
     """
-    problem, offenders = _sent(results, function, most_bytes, send)
+    problem, offenders = _sent(results, function, most_bytes, send, seal)
     if problem is None:
         return
     if not offenders and len(results.values) == 1:
@@ -49,17 +50,17 @@ def deliver(results: Results, function: str, most_bytes: int, send: Send) -> Non
     else:
         raise problem  # not even a failure can travel
     for piece in pieces:
-        deliver(piece, function, most_bytes, send)
+        deliver(piece, function, most_bytes, send, seal)
 
 
 def _sent(
-    results: Results, function: str, most_bytes: int, send: Send
+    results: Results, function: str, most_bytes: int, send: Send, seal: Seal | None
 ) -> tuple[Exception | None, dict[int, Exception]]:
     """Send results; else the reason why not, and the calls that are the reason, as far as they are known."""
     try:
-        encoded = encode_outcome(_outcome(results))
+        encoded = encode_outcome(_outcome(results), seal)
     except Exception as error:  # EncodeError, or whatever a property of a result raised
-        return _cannot_travel(function, error), _offenders(results, function)
+        return cannot_travel(function, error), _offenders(results, function, seal)
     if encoded.nbytes > most_bytes:
         return TooLargeError(f"the result of {function}", encoded.nbytes, most_bytes, RESULT_BYTES_SETTING), {}
     try:
@@ -69,18 +70,21 @@ def _sent(
     return None, {}
 
 
-def _offenders(results: Results, function: str) -> dict[int, Exception]:
+def _offenders(results: Results, function: str, seal: Seal | None) -> dict[int, Exception]:
     """The calls whose value cannot be encoded, each with the error to report."""
     found: dict[int, Exception] = {}
     for index, value in enumerate(results.values, results.first):
         try:
-            encode(value)
+            encode(value, seal=seal)
         except Exception as error:
-            found[index] = _cannot_travel(function, error)
+            found[index] = cannot_travel(function, error)
     return found
 
 
-def _cannot_travel(function: str, error: Exception) -> ResultError:
+def cannot_travel(function: str, error: Exception) -> Exception:
+    """What a call has failed with whose result cannot be sent."""
+    if isinstance(error, TooLargeError):
+        return error
     if isinstance(error, EncodeError):
         at = f" at {error.path}" if error.path else ""
         return ResultError(f"the result of {function} cannot travel{at}: {error.reason}")

@@ -5,14 +5,17 @@ wire is the module under which other processes can import the same file.
 """
 
 import sys
+import sysconfig
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from types import MethodType, ModuleType
 from typing import Any
 
 from farpool_common.errors import DecodeError, FunctionNotImportableError
 from farpool_common.escape import printable
+
+_PACKAGE_FOLDERS = {"site-packages", "dist-packages"}
 
 
 def main_module_name() -> str | None:
@@ -116,6 +119,21 @@ def loaded_class(name: str) -> type:
     if not isinstance(found, type):
         raise DecodeError(f"class {name} is not loaded here: import its module before reading the value")
     return found
+
+
+@lru_cache(1024)
+def is_installed(module: str) -> bool:
+    """Whether a loaded module belongs to Python itself or to an installed package."""
+    found = sys.modules.get(module)
+    if found is None or module in ("__main__", "__mp_main__"):
+        return False
+    file = getattr(found, "__file__", None)
+    if file is None:  # built in; a namespace package has a path
+        return not hasattr(found, "__path__")
+    folder = Path(file).resolve()
+    if _PACKAGE_FOLDERS.intersection(folder.parts):
+        return True
+    return any(folder.is_relative_to(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib"))
 
 
 def _lookup(module: str, qualname: str) -> Any:

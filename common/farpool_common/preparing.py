@@ -11,6 +11,7 @@ from farpool_common.calls import of_task
 from farpool_common.chunk import Chunk, Initializer, decode_chunk, written
 from farpool_common.errors import FunctionNotFoundError, InitializerError
 from farpool_common.failure import Failure
+from farpool_common.sealing import Sealer
 from farpool_common.signing import SigningKey
 from farpool_common.trust import Trust, class_of, is_allowed, not_allowed, resolve
 
@@ -31,8 +32,9 @@ class Preparer:
     def __init__(
         self, trust: Trust, objects: Callable[[str], Any] | None = None, key: SigningKey | None = None
     ) -> None:
-        """`objects` gives the values of stored objects by their ids; `key` opens functions by value."""
-        self._loader, self._key = Loader(), key
+        """`objects` gives the values of stored objects by their ids; `key` opens functions and values that
+        were pickled."""
+        self._loader, self._key, self.seal = Loader(), key, Sealer(key)
         self._trust, self._objects = trust, objects
         self.classes = partial(class_of, trust=trust)
         self._initialized: dict[str, str] = {}  # owners, and how it went: "" or why they are broken
@@ -44,7 +46,7 @@ class Preparer:
         PythonVersionError or InitializerError."""
         if warrant.seal:
             warrant.check(self._key, written(envelope, buffers))
-        chunk = decode_chunk(envelope, buffers, classes=self.classes, objects=self._objects)
+        chunk = decode_chunk(envelope, buffers, classes=self.classes, objects=self._objects, seal=self.seal)
         if chunk.holds_code() and not warrant.seal:
             warrant.check(self._key, b"")
         if chunk.initializer is not None:  # first: it may set up what the function's module needs
@@ -55,6 +57,10 @@ class Preparer:
         else:
             function = self.function(chunk.function)
         return Prepared(chunk, function)
+
+    def seal_for(self, chunk: Chunk) -> Sealer | None:
+        """How results travel that only a pickle can describe; None where their producer could not read them."""
+        return self.seal if chunk.opens and self._key is not None else None
 
     def function(self, name: str) -> Callable[..., Any]:
         """The function of a name that may run here."""

@@ -4,6 +4,7 @@ farpool's own children never import this module: they hold neither redis nor rq.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -13,14 +14,19 @@ from rq import get_current_job
 from farpool_common.broker import Payloads, StoredObjects
 from farpool_common.by_value import Warrant
 from farpool_common.calls import Results, arguments, called, run_some
-from farpool_common.codec import Encoded, decode
-from farpool_common.delivery import deliver
+from farpool_common.chunk import Chunk
+from farpool_common.codec import Encoded, Seal, decode
+from farpool_common.delivery import cannot_travel, deliver
+from farpool_common.failure import Failure
+from farpool_common.keeping import Keeping, kept
 from farpool_common.keys import Keys
 from farpool_common.limit import SoftLimit
 from farpool_common.payload import parts_from_rows
 from farpool_common.preparing import NO_WARRANT, Prepared, Preparer
+from farpool_common.sealing import Sealer
 from farpool_common.shared import map_arguments
 from farpool_common.signing import key_here
+from farpool_common.sizes import MAX_BYTES
 from farpool_common.trust import Trust, class_of
 
 MOST_RQ_RESULT_BYTES = 256 * 1024 * 1024
@@ -40,17 +46,35 @@ def run_chunk(envelope: bytes, parts: Sequence[Sequence[Any]], seal: bytes = b""
     RQ's own worker runs any function of any module, so nothing is refused here.  A chunk that cannot be
     read, or whose function cannot be imported, fails as a whole, as RQ's jobs do.
     """
-    buffers = _fetched(parts) if parts else ()
-    prepared = Preparer(TRUST, cache(_object), key_here()).prepare(envelope, buffers, _warrant(seal))
-    delivered: list[bytes | list[bytes]] = []
+    preparer = Preparer(TRUST, cache(_object), key_here())
+    prepared = preparer.prepare(envelope, _fetched(parts) if parts else (), _warrant(seal))
+    sealer, delivered = preparer.seal_for(prepared.chunk), list[bytes | list[bytes]]()
 
     def send(_: Results, encoded: Encoded) -> None:
         buffers = [bytes(buffer) for buffer in encoded.buffers]
         delivered.append([encoded.envelope, *buffers] if buffers else encoded.envelope)
 
     for results in _run_all(prepared):
-        deliver(results, prepared.chunk.function, MOST_RQ_RESULT_BYTES, send)
+        if prepared.chunk.keeping is not None:
+            results = _kept(results, prepared.chunk, prepared.chunk.keeping, sealer)
+        deliver(results, prepared.chunk.function, MOST_RQ_RESULT_BYTES, send, sealer)
     return delivered
+
+
+def _kept(results: Results, chunk: Chunk, keeping: Keeping, seal: Seal | None) -> Results:
+    """The same with descriptions of values, which are stored."""
+    client, keys = _server()
+    objects, values, failures = StoredObjects(client, keys, PLACE), list(results.values), dict(results.failures)
+    for place, value in enumerate(values):
+        if results.first + place in failures:
+            continue
+        try:
+            found = kept(value, chunk.function, MAX_BYTES, seal)
+            objects.keep(objects.described_as(found.id, found.sizes), found.buffers, keeping.owner, keeping.seconds)
+            values[place] = found.description
+        except Exception as error:  # or whatever a property of the value raised
+            values[place], failures[results.first + place] = None, Failure.of(cannot_travel(chunk.function, error))
+    return replace(results, values=values, failures=failures)
 
 
 def _run_all(prepared: Prepared) -> Iterator[Results]:
@@ -75,7 +99,7 @@ def _fetched(parts: Sequence[Sequence[Any]]) -> list[memoryview]:
 def _object(object_id: str) -> Any:
     client, keys = _server()
     envelope, *buffers = StoredObjects(client, keys, PLACE).fetch(object_id)
-    return decode(envelope, buffers, classes=partial(class_of, trust=TRUST), is_shared=True)
+    return decode(envelope, buffers, classes=partial(class_of, trust=TRUST), is_shared=True, seal=Sealer(key_here()))
 
 
 def _warrant(seal: bytes) -> Warrant:

@@ -40,6 +40,9 @@ _DOMAIN = b"farpool seal v1"
 _MAC_BYTES = hashlib.sha256().digest_size
 _TIME_BYTES = 8
 
+SEAL_BYTES = _MAC_BYTES + _TIME_BYTES
+"""How long a seal is."""
+
 
 @dataclass(frozen=True)
 class SigningKey:

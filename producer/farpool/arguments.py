@@ -8,7 +8,7 @@ from typing import Any
 from farpool.origin import Origin
 from farpool.shipment import Shipment, Sink
 from farpool_common.chunk import Chunk, Outcome, encode_chunk
-from farpool_common.codec import encode
+from farpool_common.codec import Seal, encode
 from farpool_common.errors import ArgumentError
 from farpool_common.progress import TaskProgress
 
@@ -22,7 +22,7 @@ def sifted(shipment: Shipment, error: Exception) -> Shipment | None:
     assert chunk is not None
     good = []
     for index in range(len(chunk)):
-        refusal = refusal_of(shipment.route.function, chunk, index)
+        refusal = refusal_of(shipment.route.function, chunk, index, shipment.route.seal)
         if refusal is None:
             good.append(index)
         else:
@@ -35,16 +35,18 @@ def sifted(shipment: Shipment, error: Exception) -> Shipment | None:
     return Shipment(shipment.route, _subset(chunk, good), Subset(shipment.sink, good), shipment.source, shipment.id)
 
 
-def refusal_of(function: Callable[..., Any], chunk: Chunk, index: int) -> ArgumentError | None:
+def refusal_of(
+    function: Callable[..., Any], chunk: Chunk, index: int, seal: Seal | None = None
+) -> ArgumentError | None:
     """Why this call cannot travel, by its first argument that cannot."""
     kwargs = chunk.kwargs.get(index, {})
     for label, value in _labelled(function, chunk.args(index), kwargs):
         try:
-            encode(value, takes_refs=True)
+            encode(value, takes_refs=True, seal=seal)
         except Exception as error:  # whatever a value's own methods do
             return _cannot_travel(f"{label}: {_type_name(value)})", error)
     try:
-        encode_chunk(_subset(chunk, [index]))
+        encode_chunk(_subset(chunk, [index]), seal)
     except Exception as error:
         return _cannot_travel("the arguments", error)
     return None

@@ -11,12 +11,14 @@ from functools import partial
 from itertools import count
 from typing import Any, TypeVar
 
+from farpool.bundle import Bundle
 from farpool.future import Future
 from farpool.inbox import Inbox
 from farpool.inputs import Columns
 from farpool.lane import Lane
 from farpool.listener import Listener
 from farpool.live import LiveSlots
+from farpool.objects import Keeper
 from farpool.options import CallOptions
 from farpool.outbox import Outbox
 from farpool.pace import Pace
@@ -29,6 +31,7 @@ from farpool_common.broker import ProducerBroker
 from farpool_common.by_value import Code
 from farpool_common.chunk import Initializer
 from farpool_common.errors import FarpoolError, InitializerError
+from farpool_common.sealing import Sealer
 from farpool_common.sizes import MAX_BYTES
 
 LaneType = TypeVar("LaneType", bound=Lane)
@@ -68,15 +71,21 @@ class Client:
         self._listener = Listener(broker, inbox, self._outbox, self._shipments, watch, *hooks)
         self._shipments.reading = self._listener
 
-    def route(self, function: Callable[..., Any], way: str | Code, options: CallOptions) -> Route:
-        """What all calls of this function under these options share."""
+    def route(
+        self,
+        function: Callable[..., Any],
+        way: str | Code,
+        options: CallOptions,
+        seal: Sealer | None = None,
+        keeper: Keeper | None = None,
+    ) -> Route:
+        """What all calls of this function under these options share; a `keeper` takes over what stays with workers."""
         self.live.want(options.queue)
         name, code = (way.label, way) if isinstance(way, Code) else (way, None)
         pace = self._paces.setdefault(name, Pace())
         slots = partial(self.live.slots, options.queue)
-        return Route(
-            function, name, options, self._settings.initializer, pace, slots, code, self._settings.initializer_code
-        )
+        start, start_code = self._settings.initializer, self._settings.initializer_code
+        return Route(function, name, options, start, pace, slots, code, start_code, seal, keeper)
 
     def open_lane(self, route: Route) -> Lane:
         """A lane for submitted calls."""
@@ -106,6 +115,15 @@ class Client:
             self._check_open()
             pieces.oldest = next(self._numbers)
             self._outbox.add(pieces)
+
+    def send(self, bundle: Bundle) -> None:
+        """Take the calls of this bundle.  Raises RuntimeError after `close`."""
+        with self._gate:
+            self._check_open()
+            bundle.oldest = next(self._numbers)
+            self._outbox.add(bundle, rings=False)
+        self._sender.send_now(is_lone=False)
+        self._shipments.be_watched()
 
     def extend(self, pieces: Pieces, columns: Columns) -> int:
         """Give a map more inputs; returns how many.  Raises RuntimeError after `close`."""

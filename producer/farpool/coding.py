@@ -1,16 +1,18 @@
 """Which functions travel by name, which with their code, and the lanes of the latter."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import ModuleType
+from dataclasses import replace
+from types import MethodType, ModuleType
 from typing import Any
 
 from farpool.lane import Lane
 from farpool.shipment import Route
 from farpool_common.by_value import Code, code_of, label_of
 from farpool_common.errors import FunctionNotImportableError
-from farpool_common.names import function_name, is_bound
+from farpool_common.names import function_name, is_bound, is_installed
 from farpool_common.signing import KEY, SigningKey, key_here
 
 
@@ -20,8 +22,9 @@ def way_of(
     """The name under which workers import a function, or its code.
 
     With a key, code is what travels of lambdas, closures, bound methods, and functions of `__main__` and of the
-    modules to ship.  `pool_key` is that of a pool on this machine, which imports what scripts define: with it alone,
-    code is what has no name.  Raises FunctionNotImportableError, and SettingsError for a key that cannot be used.
+    modules to ship; and the signed name of functions of installed packages, which workers run by a signature only.
+    `pool_key` is that of a pool on this machine, which imports what scripts define: with it alone, code is what has no
+    name.  Raises FunctionNotImportableError, and SettingsError for a key that cannot be used.
     """
     own = key_here()
     key = own or pool_key
@@ -35,16 +38,30 @@ def way_of(
             "(`farpool key --new` prints one). Nothing was sent."
         )
     try:
-        return function_name(function)
+        name = function_name(function)
+        _check_found(function, name)
+        if key is None or not is_installed(name.partition(":")[0]):
+            return name
+        return replace(code_of(function, key), is_named=True)
     except FunctionNotImportableError:
         if key is None:
             raise
         return code_of(function, key, ship)
 
 
-def has_key() -> bool:
-    """Whether code can travel.  Raises SettingsError for a key that cannot be used."""
-    return key_here() is not None
+def _check_found(function: Callable[..., Any], name: str) -> None:
+    """Raise unless what a worker finds by the name is this function, and nothing that only bears its name."""
+    module = getattr(function, "__module__", None) or name.partition(":")[0]
+    reached: Any = sys.modules.get(module)
+    for part in name.partition(":")[2].split("."):
+        reached = getattr(reached, part, None)
+    if reached is not function and not (isinstance(function, MethodType) and reached == function):
+        raise FunctionNotImportableError(
+            f"workers import functions by name, and {name} is not what was given but an object around it, or an older "
+            f"one ({type(function).__module__}.{type(function).__qualname__}). scikit-learn wraps its calls so, and "
+            "gives them estimators; both travel pickled and signed, which takes a key that producers and workers "
+            "share (`farpool key --new`). Nothing was sent."
+        )
 
 
 def _is_at_home_here(function: Callable[..., Any], ship: Sequence[ModuleType]) -> bool:

@@ -128,7 +128,7 @@ class Lane:
         _, futures, rows, keywords = zip(*calls, strict=True)
         sink = Gathered(futures) if self._again is None else self._again.sink(calls)
         task_id = futures[0].id if self._is_kept else None
-        shipment = Shipment(self.route, _chunk(self.route, rows, keywords), sink, self, task_id or "")
+        shipment = Shipment(self.route, chunk_of(self.route, rows, keywords), sink, self, task_id or "")
         self.in_flight.add(shipment.id)
         return shipment
 
@@ -170,12 +170,13 @@ class Lane:
                 yield self._calls.popleft()[1]
 
 
-def _chunk(route: Route, rows: Sequence[tuple[Any, ...]], keywords: Sequence[dict[str, Any]]) -> Chunk:
+def chunk_of(route: Route, rows: Sequence[tuple[Any, ...]], keywords: Sequence[dict[str, Any]], **others: Any) -> Chunk:
+    """The chunk of these calls."""
     kwargs = {index: words for index, words in enumerate(keywords) if words}
     if len(set(map(len, rows))) == 1 and rows[0]:
         # One list per argument is quicker to encode and smaller than one per call.
-        return route.chunk(columns=[list(column) for column in zip(*rows, strict=True)], kwargs=kwargs)
-    return route.chunk(rows=[list(row) for row in rows], kwargs=kwargs)
+        return route.chunk(columns=[list(column) for column in zip(*rows, strict=True)], kwargs=kwargs, **others)
+    return route.chunk(rows=[list(row) for row in rows], kwargs=kwargs, **others)
 
 
 class Gathered:

@@ -166,7 +166,7 @@ class Listener:
                 was_ended, shipment.is_ended = shipment.is_ended, True
                 return not was_ended
             for envelope, buffers in end.outcomes:
-                outcome = decode_outcome(envelope, buffers)
+                outcome = shipment.route.results(decode_outcome(envelope, buffers, shipment.route.seal))
                 shipment.delivered += len(outcome.values)
                 shipment.sink.deliver(outcome, Origin(shipment.id, end.host, 1, outcome.pid))
         except (DecodeError, SpoiledKeyError) as error:
@@ -204,7 +204,8 @@ class Listener:
     def _deliver(self, shipment: Shipment, reply: Reply) -> None:
         """Hand over one outcome.  One that cannot be read fails its calls when the task ends."""
         try:
-            outcome = decode_outcome(reply.envelope, self._broker.fetch(reply.parts))
+            outcome = decode_outcome(reply.envelope, self._broker.fetch(reply.parts), shipment.route.seal)
+            outcome = shipment.route.results(outcome)
             if not 0 <= outcome.first <= outcome.first + len(outcome.values) <= shipment.calls:
                 raise DecodeError(f"an outcome speaks of calls that task {shipment.id} does not have")
         except WAITED_OUT:

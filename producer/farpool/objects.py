@@ -10,6 +10,7 @@ import os
 import secrets
 import threading
 import weakref
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -17,16 +18,21 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from farpool.connect import Server
+from farpool.seals import sealer_here
 from farpool_common.backoff import Backoff
 from farpool_common.broker import WAITED_OUT, StoredObjects
 from farpool_common.codec import Encoded, Ref, decode, encode
 from farpool_common.errors import FarpoolError, TooLargeError
+from farpool_common.keeping import Keeping, read_description
 from farpool_common.payload import StoredObject
 from farpool_common.sizes import ARGUMENT_BYTES_SETTING
 
 logger = logging.getLogger("farpool")
 
 T = TypeVar("T")
+
+MOST_DROPPED = 200
+"""Objects that are let go of at once."""
 
 RENEWALS = 4
 """An object is renewed so many times within the time after which it expires."""
@@ -36,6 +42,7 @@ RENEWALS = 4
 class _Kept:
     stored: StoredObject
     refs: int = 0
+    is_sole: bool = False  # a result, which nobody else can have put
 
 
 class Keeper:
@@ -46,7 +53,7 @@ class Keeper:
         self._owner, self._pid = secrets.token_hex(8), os.getpid()
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
-        self._dropped: SimpleQueue[str | None] = SimpleQueue()
+        self._dropped: SimpleQueue[str] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._objects: StoredObjects | None = None
 
@@ -57,7 +64,7 @@ class Keeper:
         """
         if isinstance(value, Ref):
             return value
-        encoded = encode(value)
+        encoded = encode(value, seal=sealer_here(self._server.key))
         most = self._server.argument_bytes
         if encoded.nbytes > most:
             raise TooLargeError(f"a {type(value).__name__} to put", encoded.nbytes, most, ARGUMENT_BYTES_SETTING)
@@ -78,8 +85,22 @@ class Keeper:
             return keeper_of(self._server).get(ref)  # a fork may have found the lock taken, by nobody
         with self._lock:
             envelope, *buffers = self._connected().fetch(ref.id)
-        value: T = decode(envelope, buffers)
+        value: T = decode(envelope, buffers, seal=sealer_here(self._server.key))
         return value
+
+    @property
+    def keeping(self) -> Keeping:
+        """Under which name workers store results for this process."""
+        return Keeping(self._owner, self._server.object_seconds)
+
+    def adopted(self, description: Any) -> Ref[Any]:
+        """The reference to a result that workers have stored for this process.  Raises DecodeError."""
+        object_id, sizes = read_description(description)
+        with self._lock:
+            stored = self._connected().described_as(object_id, sizes)
+            self._kept.setdefault(object_id, _Kept(stored, is_sole=True)).refs += 1
+            self._start()
+        return self._ref(stored)
 
     def close(self) -> None:
         """Remove everything from the server, as far as it can be reached."""
@@ -96,10 +117,13 @@ class Keeper:
             stored = objects.described(encoded)
             objects.store(stored, encoded, self._owner, self._server.object_seconds)
             self._kept.setdefault(stored.id, _Kept(stored)).refs += 1
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._keep, name="farpool-objects", daemon=True)
-                self._thread.start()
+            self._start()
             return stored
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._keep, name="farpool-objects", daemon=True)
+            self._thread.start()
 
     def _ref(self, stored: StoredObject) -> Ref[Any]:
         ref: Ref[Any] = Ref(stored.id, stored.nbytes, self.get)
@@ -119,7 +143,7 @@ class Keeper:
         due_at = monotonic() + pause
         while True:
             with suppress(Empty):
-                self._forget(self._dropped.get(timeout=max(0.0, due_at - monotonic())))
+                self._forget([self._dropped.get(timeout=max(0.0, due_at - monotonic())), *self._also_dropped()])
             if monotonic() >= due_at:
                 due_at = monotonic() + (pause if self._renew() else min(pause, 1.0))
             with self._lock:
@@ -127,17 +151,30 @@ class Keeper:
                     self._disconnect()
                     return
 
-    def _forget(self, object_id: str | None) -> None:
-        """A reference is gone.  What cannot be removed now expires."""
+    def _also_dropped(self) -> Iterator[str]:
+        """What else was dropped meanwhile: results go many at once."""
+        with suppress(Empty):
+            for _ in range(MOST_DROPPED):
+                yield self._dropped.get_nowait()
+
+    def _forget(self, object_ids: Iterable[str]) -> None:
+        """References are gone.  What cannot be removed now expires."""
         with self._lock:
-            kept = self._kept.get(object_id or "")
-            if kept is None:
-                return
-            kept.refs -= 1
-            if not kept.refs:
-                del self._kept[kept.stored.id]
-                with suppress(FarpoolError):
-                    self._connected().release(kept.stored, self._owner)
+            unused = [kept for object_id in object_ids if (kept := self._without_ref(object_id)) is not None]
+            with suppress(FarpoolError):
+                if results := [kept.stored for kept in unused if kept.is_sole]:
+                    self._connected().drop(results)
+                for kept in unused:
+                    if not kept.is_sole:
+                        self._connected().release(kept.stored, self._owner)
+
+    def _without_ref(self, object_id: str) -> _Kept | None:
+        """An object to which the last reference is gone."""
+        kept = self._kept.get(object_id)
+        if kept is None:
+            return None
+        kept.refs -= 1
+        return None if kept.refs else self._kept.pop(object_id)
 
     def _renew(self) -> bool:
         """False when the server could not be asked."""

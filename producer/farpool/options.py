@@ -12,8 +12,8 @@ from farpool_common.task import DEFAULT_RETRIES, MOST_KEEP_SECONDS
 @dataclass(frozen=True, kw_only=True)
 class CallOptions:
     """The queue, the time limit in seconds, how often a call whose worker was lost runs again (or, as a Retry, one
-    that raised), how many seconds a result stays on the server for others, and how many tasks may wait in the queue
-    before ours wait here, or are refused."""
+    that raised), how many seconds a result stays on the server for others, how many tasks may wait in the queue
+    before ours wait here, or are refused, and whether results come here or stay with the workers."""
 
     queue: str = "default"
     timeout: float | None = None
@@ -22,6 +22,7 @@ class CallOptions:
     max_queued: int | None = None
     when_full: Literal["wait", "raise"] = "wait"
     ship: tuple[ModuleType, ...] = ()
+    returns: Literal["value", "reference"] = "value"
 
     @property
     def losses(self) -> int:
@@ -52,6 +53,10 @@ class CallOptions:
             raise SettingsError(f"max_queued is a whole number above 0, or None, not {self.max_queued!r}")
         if self.when_full not in ("wait", "raise"):
             raise SettingsError(f'when_full is "wait" or "raise", not {self.when_full!r}')
+        if self.returns not in ("value", "reference"):
+            raise SettingsError(f'returns is "value" or "reference", not {self.returns!r}')
+        if self.keep is not None and self.returns == "reference":
+            raise SettingsError('keep is for others, returns="reference" for calls of this process: use one of them')
         if self.keep is not None and not (is_number(self.keep) and 0 < self.keep <= MOST_KEEP_SECONDS):
             raise SettingsError(f"keep is a number of seconds above 0, at most ten years, or None, not {self.keep!r}")
         if self.keep is not None and self.retry is not None:

@@ -25,11 +25,12 @@ class Outbox:
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._is_rung = False
 
-    def add(self, source: Source) -> None:
-        """Take tasks from this source from now on."""
+    def add(self, source: Source, *, rings: bool = True) -> None:
+        """Take tasks from this source from now on.  Not `rings`: the caller sends, or wakes who does."""
         with self._changing:
             self._sources = (*self._sources, source)
-        self.wake()
+        if rings:
+            self.wake()
 
     def wake(self) -> None:
         """There may be something to send."""

@@ -105,7 +105,7 @@ def packed(shipment: Shipment, most_bytes: int) -> Parcel | None:
 
 def _encoded(shipment: Shipment, most_bytes: int) -> Parcel:
     assert shipment.chunk is not None
-    encoded = encode_chunk(shipment.chunk)
+    encoded = encode_chunk(shipment.chunk, shipment.route.seal)
     if encoded.nbytes > most_bytes:
         count = f"a task of {shipment.calls:,} calls" if shipment.calls > 1 else "one call"
         what = f"{count} of {shipment.route.name}"

@@ -96,6 +96,10 @@ class Piece:
         if shipment is not None and shipment.abandon is not None:
             shipment.abandon(shipment)
 
+    def error(self) -> BaseException | None:
+        """The failure of the first call among those that have failed so far."""
+        return self._errors[min(self._errors)] if self._errors else None
+
     def results(self) -> Iterator[list[Any]]:
         """The values in order, as one list that is the caller's; after those before it, the first error is raised.
 

@@ -64,12 +64,15 @@ class Sender:
         """True when a call submitted now is no part of a burst."""
         return not len(self._shipments) and not self.backoff.is_on and monotonic() - self._sent_at > QUIET_SECONDS
 
-    def send_now(self) -> None:
-        """Send a lone call from the thread that submits it; leave it to our thread when that takes longer."""
+    def send_now(self, *, is_lone: bool = True) -> None:
+        """Send from the thread that submits, a lone call or a few tasks; leave it to our thread when that takes longer.
+
+        A hand-over between threads costs up to 5 ms where the one that submits goes on with other Python code.
+        """
         if not self._lock.acquire(blocking=False):
             self._outbox.wake()
             return
-        self._is_lone = True
+        self._is_lone = is_lone
         try:
             self._collect()
             if not all(parcel.is_quick(self._broker) for parcel in self._parcels):

@@ -10,8 +10,9 @@ from farpool.origin import Origin
 from farpool.pace import Pace
 from farpool_common.by_value import Code
 from farpool_common.chunk import Chunk, Initializer, Outcome
-from farpool_common.codec import Ref
+from farpool_common.codec import Ref, Seal
 from farpool_common.ids import new_id
+from farpool_common.keeping import Keeping
 from farpool_common.payload import Part
 from farpool_common.progress import TaskProgress
 from farpool_common.signing import SigningKey
@@ -29,6 +30,8 @@ class Route:
     slots: Callable[[], int]
     code: Code | None = None
     initializer_code: Code | None = None
+    seal: Seal | None = None  # how arguments and results travel that only a pickle can describe
+    keeper: "Adopts | None" = None  # where results stay with the workers
 
     @property
     def key(self) -> SigningKey | None:
@@ -44,7 +47,31 @@ class Route:
         start = self.initializer
         if start is not None and self.initializer_code is not None:
             start = replace(start, code=self.initializer_code.body)
-        return Chunk(self.name, limit=self.options.timeout, initializer=start, code=code, **calls)
+        fields = calls | {"opens": self.seal is not None, "keeping": self.keeper and self.keeper.keeping}
+        return Chunk(self.name, limit=self.options.timeout, initializer=start, code=code, **fields)
+
+    def results(self, outcome: Outcome) -> Outcome:
+        """The outcome as its calls get it.  Raises DecodeError where results are not described that stayed there."""
+        if self.keeper is None:
+            return outcome
+        places = enumerate(outcome.values, outcome.first)
+        adopted = self.keeper.adopted
+        return replace(
+            outcome, values=[None if index in outcome.failures else adopted(found) for index, found in places]
+        )
+
+
+class Adopts(Protocol):
+    """Who takes over results that stay with the workers."""
+
+    @property
+    def keeping(self) -> Keeping:
+        """Under which name workers store them."""
+        ...
+
+    def adopted(self, description: Any) -> Ref[Any]:
+        """The reference to a result.  Raises DecodeError."""
+        ...
 
 
 class Sink(Protocol):

@@ -7,6 +7,7 @@ from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
 from farpool import bars, mapping
 from farpool.bars import Wanted
+from farpool.bundle import Bundle
 from farpool.client import Client
 from farpool.coding import CodeLane, CodeLanes, way_of
 from farpool.feeder import BufferSize
@@ -17,12 +18,14 @@ from farpool.mapping import ChunkSize
 from farpool.objects import Keeper, keeper_of
 from farpool.options import CallOptions
 from farpool.retry import Retry
+from farpool.seals import sealer_here
 from farpool.session import Session
 from farpool.sharing import shared
 from farpool.shipment import Route
 from farpool_common.by_value import Code
 from farpool_common.codec import Ref
 from farpool_common.names import unwrapped
+from farpool_common.sealing import Sealer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,6 +40,7 @@ class Changes(TypedDict, total=False):
     keep: float | None
     max_queued: int | None
     when_full: Literal["wait", "raise"]
+    returns: Literal["value", "reference"]
 
 
 class Submitter:
@@ -62,7 +66,8 @@ class Submitter:
         `queue`, `timeout` (seconds per call), `retries` (a number: how often a call whose worker was lost runs
         again; a `farpool.Retry`: also how often and when one that raised does), `max_queued` and `when_full` (as the
         executor's own), `keep` (seconds that a submitted call's result stays on the server, for `farpool.result(id)` in
-        any process; maps hand their results over and keep none).
+        any process; maps hand their results over and keep none).  `returns="reference"`: results stay with the
+        workers, and come as a `Ref`, for calls that are given it or for its `get()`.
         """
         return Submitter(self._session, replace(self._options, **changes), self._owner or self)
 
@@ -92,7 +97,7 @@ class Submitter:
         """As `submit`, in a task that holds no other call."""
         client = self._bound()
         function, args, kwargs = unwrapped(fn, args, kwargs)
-        lane = client.open_lane(self._route(client, function))
+        lane = client.open_lane(self._route(client, function, self._way_of(function)))
         future: Future[Any] = Future()
         client.accept(lane, future, args, kwargs)
         lane.end()
@@ -174,7 +179,7 @@ class Submitter:
             results = mapping.call_results if in_order else mapping.call_results_as_they_come
             return results(partial(self.submit, fn), iterables, deadline, buffersize)
         client = self._bound()
-        route = self._route(client, fn)
+        route = self._route(client, fn, self._way_of(fn))
         sizes = chunksize, buffersize
         return mapping.piece_results(client, route, iterables, sizes, deadline, in_order=in_order)
 
@@ -182,6 +187,22 @@ class Submitter:
         if self._mapper is None:
             self._mapper = self.options(keep=None)
         return self._mapper
+
+    def _bundle(
+        self,
+        fn: Callable[..., Any],
+        way: str | Code,
+        calls: tuple[Sequence[tuple[Any, ...]], Sequence[dict[str, Any]]],
+        on_over: Callable[[Bundle], None],
+    ) -> Bundle:
+        """Send calls of a function without partials, positional arguments and keywords of each, as one.
+
+        Raises RuntimeError after shutdown.
+        """
+        client = self._bound()
+        bundle = Bundle(self._route(client, fn, way), *calls, on_over)
+        client.send(bundle)
+        return bundle
 
     def _bound(self) -> Client:
         """The session's client; after a fork a new one, to which no lane leads yet."""
@@ -196,20 +217,37 @@ class Submitter:
     ) -> Future[Any]:
         """Submit a call of a function without a lane, partials taken apart."""
         function, args, kwargs = unwrapped(fn, args, kwargs)
-        way, future = self._way_of(function), Future[Any]()
-        if isinstance(way, Code):
+        way = self._way_of(function)
+        if function is fn and (not isinstance(way, Code) or way.is_named):
+            self._remember(fn, self._lane(client, function, way))
+        return self._submit_by(client, way, function, args, kwargs)
+
+    def _submit_by(
+        self,
+        client: Client,
+        way: str | Code,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Future[Any]:
+        """Submit a call of a function that is no partial, and goes this way."""
+        future = Future[Any]()
+        if isinstance(way, Code) and not way.is_named:
             code = way
-            route = partial(client.route, function, code, self._options)
+            route = partial(self._route, client, function, code)
             with self._code_lanes.lane(code, lambda: client.add(CodeLane(route(), code.body))) as lane:
                 client.accept(lane, future, args, kwargs)
             return future
-        known = self._lanes_by_name.get(way)
-        if known is None:
-            known = self._lanes_by_name[way] = client.open_lane(client.route(function, way, self._options))
-        if function is fn:
-            self._remember(fn, known)
-        client.accept(known, future, args, kwargs)
+        client.accept(self._lane(client, function, way), future, args, kwargs)
         return future
+
+    def _lane(self, client: Client, function: Callable[..., Any], way: str | Code) -> Lane:
+        """The lane of a function that is found by its name."""
+        name = way.label if isinstance(way, Code) else way
+        known = self._lanes_by_name.get(name)
+        if known is None:
+            known = self._lanes_by_name[name] = client.open_lane(self._route(client, function, way))
+        return known
 
     def _remember(self, fn: Callable[..., Any], lane: Lane) -> None:
         try:
@@ -217,8 +255,13 @@ class Submitter:
         except TypeError:  # not hashable: found by its name each time
             return
 
-    def _route(self, client: Client, fn: Callable[..., Any]) -> Route:
-        return client.route(fn, self._way_of(fn), self._options)
+    def _route(self, client: Client, fn: Callable[..., Any], way: str | Code) -> Route:
+        keeper = self._keeper() if self._options.returns == "reference" else None
+        return client.route(fn, way, self._options, self._seal(), keeper)
 
     def _way_of(self, function: Callable[..., Any]) -> str | Code:
         return way_of(function, self._options.ship, self._session.server.key)
+
+    def _seal(self) -> Sealer | None:
+        """How values travel that only a pickle can describe; None without a key."""
+        return sealer_here(self._session.server.key, self._options.ship)

@@ -8,7 +8,9 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -72,6 +74,34 @@ def mean(numbers: list[float]) -> np.float64:
 
 def turned(values: list[str]) -> list[str]:
     return values[::-1]
+
+
+def ones(length: int) -> np.ndarray:
+    return np.ones(length)
+
+
+def first_of(values: list[object]) -> object:
+    return values[0]
+
+
+def applied(function: Callable[..., object], *args: object) -> object:
+    return function(*args)
+
+
+def attribute(value: object, name: str) -> object:
+    return getattr(value, name)
+
+
+def fails_on_array(array: np.ndarray) -> np.ndarray:
+    raise ValueError("no such block")
+
+
+def sum_plus(array: np.ndarray, number: int) -> float:
+    return float(array.sum()) + number
+
+
+def gives_a_lock() -> object:
+    return threading.Lock()
 
 
 def doubled(array: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ import gc
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -235,18 +236,99 @@ def test_an_argument_that_cannot_travel_is_named(far):
         Parallel()(delayed(joblib_tasks.root)(value) for value in [1.0, object(), 2.0])
 
 
-def test_with_a_key_scikit_learns_searches_over_two_daemons_score_as_in_one_process(server, tmp_path, monkeypatch):
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, cross_val_score
-
+@pytest.fixture
+def keyed(server, tmp_path, monkeypatch):
+    """The calls of this test go to two daemons that share a key with it."""
     monkeypatch.setenv("FARPOOL_KEY", "k" * 43)
-    X, y, _ = joblib_tasks.work_of_a_search()  # noqa: N806
-    search = GridSearchCV(LogisticRegression(max_iter=500), {"C": [0.01, 0.1, 1.0]}, cv=4, n_jobs=-1)
-    alone = GridSearchCV(LogisticRegression(max_iter=500), {"C": [0.01, 0.1, 1.0]}, cv=4).fit(X, y)
-    with daemons(server.url, tmp_path, "host1", "host2"), parallel_config("farpool", url=server.url):
-        search.fit(X, y)
-        scores = cross_val_score(LogisticRegression(max_iter=500), X, y, cv=4)
-        assert os.getpid() not in Parallel(batch_size=1)(delayed(lambda: os.getpid())() for _ in range(4))
-        assert Parallel()(delayed(lambda number: -number)(number) for number in range(5)) == [0, -1, -2, -3, -4]
-    assert (search.cv_results_["mean_test_score"] == alone.cv_results_["mean_test_score"]).all()
-    assert (scores == cross_val_score(LogisticRegression(max_iter=500), X, y, cv=4)).all()
+    with daemons(server.url, tmp_path, "host1", "host2") as found, parallel_config("farpool", url=server.url):
+        yield found
+        gc.collect()
+
+
+def test_scikit_learns_own_tools_find_over_two_daemons_what_they_find_on_loky_to_the_last_bit(keyed):
+    script = subprocess.run([sys.executable, str(SUPPORT / "scores_by_loky.py")], stdout=subprocess.PIPE, check=True)
+    assert joblib_tasks.numbers_of_searches() == json.loads(script.stdout)
+
+
+def test_both_hosts_take_part_in_a_search(keyed):
+    pids = {child.pid for daemon in keyed for child in daemon.children()}
+    assert set(Parallel(batch_size=1)(delayed(joblib_tasks.slow_process)(0.05) for _ in range(40))) == pids
+
+
+def test_lambdas_and_closures_run_on_daemons(keyed):
+    assert os.getpid() not in Parallel(batch_size=1)(delayed(lambda: os.getpid())() for _ in range(4))
+    assert Parallel()(delayed(lambda number: -number)(number) for number in range(5)) == [0, -1, -2, -3, -4]
+
+
+def test_a_batch_of_several_functions_keeps_its_order(far):
+    calls = [
+        delayed(joblib_tasks.root)(number) if number % 3 else delayed(joblib_tasks.fails_at)(number, -1)
+        for number in range(90)
+    ]
+    found = Parallel(batch_size=30)(calls)
+    assert found == [joblib_tasks.root(number) for number in range(90)]
+
+
+def test_arrays_in_containers_keywords_and_objects_are_stored_once_and_read_only(keyed, client):
+    array = np.ones(400_000)
+    before = client.info("stats")["total_net_input_bytes"]
+    inside = Parallel(batch_size=1)(delayed(joblib_tasks.sums_inside)(value={"arrays": [array]}) for _ in range(6))
+    frames = Parallel(batch_size=1)(delayed(joblib_tasks.sum_of_frame)(joblib_tasks.Frame(array)) for _ in range(6))
+    received = client.info("stats")["total_net_input_bytes"] - before
+    assert inside == [[(False, 400_000.0)]] * 6
+    assert frames == [(False, 400_000.0)] * 6
+    assert received < 2.5 * array.nbytes  # once for each `Parallel`, not for each call
+    wait_for(lambda: not client.keys(Keys().owners("*")), lambda: str(client.keys("*")))
+
+
+def test_joblibs_memory_works_inside_tasks(far, tmp_path, journal):
+    for _ in range(2):
+        found = Parallel(n_jobs=2)(
+            delayed(joblib_tasks.remembered)(str(tmp_path / "cache"), str(journal), number) for number in range(4)
+        )
+        assert found == [0, 2, 4, 6]
+    assert sorted(lines(journal)) == ["0", "1", "2", "3"]
+
+
+def test_after_an_error_nothing_of_the_other_calls_is_left_on_the_server(server, client, tmp_path, journal):
+    with daemons(server.url, tmp_path, "host1"), parallel_config("farpool", url=server.url):
+        slow = [delayed(joblib_tasks.noted_sleep)(str(journal), "slow", PATIENCE_SECONDS) for _ in range(20)]
+        with pytest.raises(ValueError, match="1 is bad"):
+            Parallel(n_jobs=4, pre_dispatch="all", batch_size=1)([delayed(joblib_tasks.fails_at)(1, 1), *slow])
+        wait_for(lambda: not client.llen("rq:queue:default") and not client.zcard("rq:wip:default"))
+        assert len(lines(journal)) <= 1
+        assert Parallel()(calls(3)) == [0.0, 1.0, 2.0]
+
+
+INTERRUPTED = """
+import sys
+import joblib_tasks
+import farpool.joblib
+from joblib import Parallel, delayed
+
+if __name__ == "__main__":
+    Parallel(backend="farpool", url=sys.argv[1], batch_size=1)(
+        delayed(joblib_tasks.noted_sleep)(sys.argv[2], "slow", 60.0) for _ in range(10)
+    )
+"""
+
+
+def test_ctrl_c_cancels_all_calls(server, client, tmp_path, journal):
+    (tmp_path / "script.py").write_text(INTERRUPTED)
+    with daemons(server.url, tmp_path, "host1") as (daemon,):
+        command = [sys.executable, "script.py", server.url, str(journal)]
+        environ = os.environ | {"PYTHONPATH": str(SUPPORT)}
+        with subprocess.Popen(command, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True) as script:
+            wait_for(lambda: lines(journal))
+            script.send_signal(signal.SIGINT)
+            assert "KeyboardInterrupt" in script.communicate(timeout=PATIENCE_SECONDS / 2)[1]
+        wait_for(lambda: not client.llen("rq:queue:default") and not client.zcard("rq:wip:default"))
+        assert lines(journal) == ["slow"]
+        assert daemon.process.poll() is None
+
+
+def test_what_is_verbose_tells_how_far_it_is(far, capfd):
+    Parallel(n_jobs=2, verbose=10)(calls(50))
+    told = capfd.readouterr()
+    assert "FarpoolBackend" in told.out + told.err
+    assert "Done  50 tasks" in told.out + told.err or "Done  50 out of  50" in told.out + told.err

@@ -1,4 +1,4 @@
-"""Every program of docs/joblib.md and docs/testing.md runs."""
+"""Every program of docs/joblib.md, docs/dask.md and docs/testing.md runs."""
 
 import pytest
 from daemons import daemons
@@ -16,20 +16,44 @@ def run(server, tmp_path):
         yield printed
 
 
+@pytest.fixture
+def keyed(monkeypatch, request):
+    """The same, where workers and program share a key."""
+    monkeypatch.setenv("FARPOOL_KEY", "k" * 43)
+    return request.getfixturevalue("run")
+
+
 def test_the_program_with_joblib_prints_the_same_values_in_both_ways(run):
     first, *others = run(blocks("docs/joblib.md", "python")[0])
     assert sorted(map(float, others)) == sorted(eval(first))
     assert len(others) == 8
 
 
+def test_the_program_with_scikit_learns_own_tools_prints_what_it_prints_without_workers(keyed):
+    program = blocks("docs/joblib.md", "python")[1]
+    alone = program.replace('parallel_config("farpool")', 'parallel_config("sequential")')
+    assert keyed(program) == keyed(alone)
+
+
 def test_the_program_with_folds_prints_eight_scores(run):
-    (scores,) = run(blocks("docs/joblib.md", "python")[1])
+    (scores,) = run(blocks("docs/joblib.md", "python")[2])
     assert all(0.5 < score <= 1.0 for score in eval(scores))
     assert len(eval(scores)) == 8
 
 
-def test_the_program_with_dask_adds_up(run):
-    assert run(blocks("docs/joblib.md", "python")[2]) == ["14"]
+def test_the_program_with_dasks_collections(keyed):
+    mean, words, late = keyed(blocks("docs/dask.md", "python")[0])
+    assert 0.2 < float(mean) < 0.3
+    assert eval(words) == [("be", 2), ("not", 1), ("or", 1), ("to", 2)]
+    assert late == "(3, 4)"
+
+
+def test_the_program_with_dasks_delayed_functions_adds_up_without_a_key(run):
+    assert run(blocks("docs/dask.md", "python")[1]) == ["14"]
+
+
+def test_the_program_with_references_prints_the_last_number(run):
+    assert run(blocks("docs/dask.md", "python")[2]) == ["1999998.0"]
 
 
 def test_the_tests_on_the_page_about_testing_pass(pytester):

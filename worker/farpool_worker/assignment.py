@@ -8,6 +8,7 @@ from farpool_common.calls import CALL, PREPARING, STARTED, WORK, Cursor
 from farpool_common.task import Ranges, count, without
 from farpool_worker.channel import GarbageError, Message
 from farpool_worker.events import Ended, Event, Progress, Returned, Settled, Settling, TakenBack
+from farpool_worker.keeper import KeptObject
 from farpool_worker.work import Work
 
 PREPARING_SECONDS = 300.0
@@ -90,11 +91,13 @@ class Assignment:
                 float(seconds),
                 bytes(data),
                 bool(is_end),
+                None | list() as kept,
             ]:
                 work_id = self._cover(number, first, stop)
                 if is_end:
                     self._check_over(number)
-                return Progress(work_id, ((first, stop),), failed, seconds, self._pid, data, message.segments, is_end)
+                span, found = ((first, stop),), KeptObject.from_fields(kept)
+                return Progress(work_id, span, failed, seconds, self._pid, data, message.segments, is_end, found)
             case ["returned", int(number), float(seconds), None | str() as error, bytes(envelope)]:
                 work_id = self._cover(number, 0, 1)
                 return Returned(work_id, seconds, self._pid, error, envelope)

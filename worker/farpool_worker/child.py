@@ -36,6 +36,7 @@ from farpool_common.codec import Encoded
 from farpool_common.delivery import all_failed, deliver
 from farpool_common.errors import DecodeError
 from farpool_common.home import Home, settle
+from farpool_common.keeping import KeptResult
 from farpool_common.limit import SoftLimit
 from farpool_common.preparing import NO_WARRANT, Prepared, Preparer
 from farpool_common.progress import listen
@@ -50,6 +51,7 @@ from farpool_worker.isolation import isolate
 from farpool_worker.job_data import chunk_of
 from farpool_worker.job_options import JobOptions
 from farpool_worker.jobs import Jobs
+from farpool_worker.keeper import KeptObject, kept_one_by_one
 from farpool_worker.memory import IDLE_SECONDS, give_back
 from farpool_worker.preload import preload
 from farpool_worker.reporter import Reporter
@@ -124,9 +126,7 @@ class Child:
         pen = Pen(self._reporter.try_ring, self._reporter.try_add, lambda: max(0, cursor[CALL]))
         self._slate = Slate(slate, pen, manners.log_bytes)
         self._objects = ChildObjects()
-        self._preparer = Preparer(
-            trust, lambda object_id: self._objects.value(object_id, self._preparer.classes), manners.jobs.key
-        )
+        self._preparer = Preparer(trust, self._stored_value, manners.jobs.key)
         self._warm = WarmMemory()
         self._memory = ResultMemory(manners.folder, self._warm.holding)
         self._speeds = Speeds()
@@ -150,6 +150,9 @@ class Child:
                     self._give_back_shared()
             # No local name here holds a message: its arguments are freed with the work.
             goes_on = self._obey(self._channel.next_message())
+
+    def _stored_value(self, object_id: str) -> Any:
+        return self._objects.value(object_id, self._preparer.classes, self._preparer.seal)
 
     def _give_back_shared(self) -> None:
         self._warm.trim()
@@ -214,7 +217,7 @@ class Child:
             _check_ranges(prepared, work)
         except BaseException as error:
             for results in all_failed(error, work.ranges):
-                self._report(number, "chunk", results, work.ranges)
+                self._report(number, Chunk("chunk"), results, work.ranges)
             return True
         name = prepared.chunk.function
         if not self._speeds.is_quick(name):
@@ -242,24 +245,33 @@ class Child:
                     return False
                 self._speeds.note(name, len(results.values), results.seconds)
                 start = results.stop
-                self._report(number, name, results, ranges)
+                self._report(number, prepared.chunk, results, ranges)
                 if start < stop:
                     self._reporter.flush()
         return True
 
-    def _report(self, number: int, name: str, results: Results, ranges: Ranges) -> None:
+    def _report(self, number: int, chunk: Chunk, results: Results, ranges: Ranges) -> None:
         self._enter(REPORTING)
+        seal, most_bytes = self._preparer.seal_for(chunk), self._manners.most_bytes
 
-        def send(part: Results, encoded: Encoded) -> None:
+        def send(part: Results, encoded: Encoded, kept: KeptResult | None = None) -> None:
             is_end = part.stop == ranges[-1][1]
             if is_end:
                 self._slate.tell_all()
             else:
                 self._slate.tell_rest()
             fields = ["progress", number, part.first, part.stop, len(part.failures), part.seconds, encoded.envelope]
-            self._reporter.add([*fields, is_end], self._memory.holding(encoded.buffers))
+            if kept is None or chunk.keeping is None or part.failures:
+                self._reporter.add([*fields, is_end, None], self._memory.holding(encoded.buffers))
+            else:
+                row = KeptObject.of(kept, chunk.keeping).fields
+                self._reporter.add([*fields, is_end, row], Segment.holding(kept.buffers))
 
-        deliver(results, name, self._manners.most_bytes, send)
+        if chunk.keeping is None:
+            deliver(results, chunk.function, most_bytes, send, seal)
+            return
+        for one, kept in kept_one_by_one(results, chunk.function, most_bytes, seal):
+            deliver(one, chunk.function, most_bytes, partial(send, kept=kept), seal)
 
 
 def _work(fields: list[Any], segments: list[Segment]) -> Work:

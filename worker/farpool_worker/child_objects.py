@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from farpool_common.codec import decode
+from farpool_common.codec import Seal, decode
 from farpool_common.errors import DecodeError
 from farpool_worker.store import Segment
 
@@ -27,14 +27,14 @@ class ChildObjects:
             self._segments[object_id] = segments[at : at + count]
             at += count
 
-    def value(self, object_id: str, classes: Callable[[str], type]) -> Any:
-        """The value of an object.  Raises DecodeError."""
+    def value(self, object_id: str, classes: Callable[[str], type], seal: Seal) -> Any:
+        """The value of an object.  Raises DecodeError, and what `seal` raises."""
         if object_id not in self._values:
             segments = self._segments.get(object_id)
             if segments is None:
                 raise DecodeError(f"the task's record does not name stored object {object_id[:8]}")
             envelope, *buffers = _mapped(segments)
-            self._values[object_id] = decode(bytes(envelope), buffers, classes=classes, is_shared=True)
+            self._values[object_id] = decode(bytes(envelope), buffers, classes=classes, is_shared=True, seal=seal)
             self._segments[object_id] = ()  # the mapping needs no descriptor
         return self._values[object_id]
 

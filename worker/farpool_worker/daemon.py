@@ -72,12 +72,11 @@ class Daemon:
         self._pool = Pool(pool_options(settings), self._deadline)
         self._telling = Telling(self._broker, settings.log_bytes)
         self._outbox = Outbox(self._broker, self._telling.send)
-        self._transfer = Transfer(self._new_broker().payloads, self._wakeup.ring, SharedMemory(settings.folder))
+        self._transfer = Transfer.over(self._new_broker(), self._wakeup.ring, SharedMemory(settings.folder))
         self._jobs = JobEnds(self._ledger, self._outbox, has_rq=settings.jobs.rq is not None)
         self._objects = HostObjects(settings.object_bytes)
-        self._fetcher = ObjectFetcher(
-            self._new_broker().objects, self._objects, settings.times.sweep, self._wakeup.ring
-        )
+        stored = self._new_broker().objects
+        self._fetcher = ObjectFetcher(stored, self._objects, settings.times.sweep, self._wakeup.ring)
         self._results = Results(
             settings.name,
             self._ledger,

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 from farpool_common.progress import TaskProgress
 from farpool_common.task import Ranges
+from farpool_worker.keeper import KeptObject
 from farpool_worker.store import Segment
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Outcomes of some calls of a chunk: an envelope of `encode_outcome` and its buffers.  `is_end`: the child is
-    through with the work, as an Ended that follows says."""
+    """Outcomes of some calls of a chunk: an envelope of `encode_outcome` and its buffers, or, with `kept`, the parts of
+    the one result that stays here.  `is_end`: the child is through with the work, as an Ended that follows says."""
 
     work_id: str
     ranges: Ranges
@@ -20,6 +21,7 @@ class Progress:
     envelope: bytes
     segments: tuple[Segment, ...]
     is_end: bool = False
+    kept: KeptObject | None = None
 
 
 @dataclass(frozen=True)

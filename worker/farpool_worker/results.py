@@ -21,6 +21,7 @@ from farpool_worker.events import (
     TakenBack,
     Wrote,
 )
+from farpool_worker.host_objects import sealed
 from farpool_worker.job_ends import JobEnds
 from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
@@ -30,7 +31,7 @@ from farpool_worker.outbox import Closing, Outbox, Outcomes
 from farpool_worker.runtimes import Runtimes
 from farpool_worker.store import Segment
 from farpool_worker.telling import Telling
-from farpool_worker.transfer import Fetch, Fetched, Moved, Store, Stored, Transfer
+from farpool_worker.transfer import Fetch, Fetched, Keep, Kept, Moved, Store, Stored, Transfer
 
 
 class Results:
@@ -93,11 +94,22 @@ class Results:
                 self._fetched(held, segments, error)
             case Stored(outcomes, parts, error):
                 if error is not None:
-                    first, stop = outcomes.span
-                    ((_, outcomes.envelope),) = failed_outcomes(error, ((first, stop),))
+                    _fail_instead(outcomes, error)
                 outcomes.parts = parts
+            case Kept(outcomes, object_id, segments, error):
+                self._kept(outcomes, object_id, segments, error)
             case _:
                 assert_never(moved)
+
+    def _kept(
+        self, outcomes: Outcomes, object_id: str, segments: Sequence[Segment], error: FarpoolError | None
+    ) -> None:
+        """A result is stored: tasks here that are given it need not fetch it."""
+        if error is not None:
+            _fail_instead(outcomes, error)
+        else:
+            self._objects.objects.add(object_id, sealed(segments)).close()
+        outcomes.parts = ()
 
     def fetch(self, held: Held) -> None:
         """Have brought what a task waits for: its stored objects first, then its own large arguments."""
@@ -191,7 +203,12 @@ class Results:
         self._ledger.cover(held, event.ranges)
         span = event.ranges[0][0], event.ranges[-1][1]
         outcomes = Outcomes(held.task, event.envelope, span, not held.remaining, held.seconds)
-        self._post(held.task, outcomes, event.segments)
+        if event.kept is not None:
+            outcomes.parts = None
+            self.moved(self._transfer.order(Keep(outcomes, event.kept, event.segments)))
+            self._outbox.add(outcomes)
+        else:
+            self._post(held.task, outcomes, event.segments)
         if not held.remaining:
             self._note_task(held.task, held.seconds)
 
@@ -295,6 +312,11 @@ class Results:
 def canceled(task: Task) -> WorkerLostError:
     """What a canceled task ends with; its producer has forgotten it."""
     return WorkerLostError(f"task {task.id} was canceled")
+
+
+def _fail_instead(outcomes: Outcomes, error: FarpoolError) -> None:
+    """These calls have failed after all: their results cannot be stored."""
+    ((_, outcomes.envelope),) = failed_outcomes(error, (outcomes.span,))
 
 
 def _close(segments: Sequence[Segment]) -> None:

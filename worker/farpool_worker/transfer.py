@@ -7,11 +7,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import assert_never
 
 from farpool_common.backoff import Backoff
-from farpool_common.broker import STORED_SECONDS, WAITED_OUT, Payloads
+from farpool_common.broker import STORED_SECONDS, WAITED_OUT, Payloads, StoredObjects, WorkerBroker
 from farpool_common.errors import FarpoolError
 from farpool_common.payload import Part
+from farpool_worker.keeper import KeptObject
 from farpool_worker.ledger import Held
 from farpool_worker.outbox import Outcomes
 from farpool_worker.shared import SharedMemory
@@ -52,6 +54,20 @@ class Store:
 
 
 @dataclass(frozen=True)
+class Keep:
+    """Store a result that stays on this side, before its producer is told of it."""
+
+    outcomes: Outcomes
+    kept: KeptObject
+    segments: Sequence[Segment]
+
+    @property
+    def nbytes(self) -> int:
+        """How much there is to move."""
+        return sum(segment.nbytes for segment in self.segments)
+
+
+@dataclass(frozen=True)
 class Fetched:
     """Large arguments have arrived, or cannot be had."""
 
@@ -69,18 +85,36 @@ class Stored:
     error: FarpoolError | None = None
 
 
-Moved = Fetched | Stored
+@dataclass(frozen=True)
+class Kept:
+    """A result is stored and its parts may serve tasks here, or it cannot be stored."""
+
+    outcomes: Outcomes
+    id: str
+    segments: Sequence[Segment]
+    error: FarpoolError | None = None
+
+
+Order = Fetch | Store | Keep
+Moved = Fetched | Stored | Kept
 
 
 class Transfer:
     """Takes orders from the main loop, hands back what was moved, in order."""
 
-    def __init__(self, payloads: Payloads, on_moved: Callable[[], None], shared: SharedMemory) -> None:
-        """`shared`: the way of what need not be moved at all."""
-        self._payloads, self._on_moved, self.shared = payloads, on_moved, shared
-        self._orders: queue.SimpleQueue[Fetch | Store | None] = queue.SimpleQueue()
+    def __init__(
+        self, payloads: Payloads, stored: StoredObjects, on_moved: Callable[[], None], shared: SharedMemory
+    ) -> None:
+        """`stored` is of the same connection; `shared`: the way of what need not be moved at all."""
+        self._payloads, self._stored, self._on_moved, self.shared = payloads, stored, on_moved, shared
+        self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
         self._moved: deque[Moved] = deque()
         self._warm = WarmMemory()
+
+    @classmethod
+    def over(cls, broker: WorkerBroker, on_moved: Callable[[], None], shared: SharedMemory) -> "Transfer":
+        """A transfer over the connection of a broker that nobody else uses."""
+        return cls(broker.payloads, broker.objects, on_moved, shared)
 
     def start(self, background: Background) -> None:
         """Start the thread, and the one that looks after shared memory where there is any."""
@@ -88,7 +122,7 @@ class Transfer:
         if self.shared.folder:
             background.start("trim", self.shared.run)
 
-    def order(self, order: Fetch | Store) -> Moved | None:
+    def order(self, order: Order) -> Moved | None:
         """Ask for a move.  A quick one is made here, at once; else the answer comes through `moved`."""
         if self._payloads.is_quick(order.nbytes):
             with suppress(*WAITED_OUT):
@@ -108,7 +142,7 @@ class Transfer:
                 self._moved.append(moved)
                 self._on_moved()
 
-    def _next(self) -> Fetch | Store | None:
+    def _next(self) -> Order | None:
         """The next order.  While none comes, memory that is kept for it goes back to the system."""
         while True:
             with suppress(queue.Empty):
@@ -119,7 +153,7 @@ class Transfer:
         """Let the thread end after what was ordered."""
         self._orders.put(None)
 
-    def _repeated(self, order: Fetch | Store, stop: threading.Event) -> Moved | None:
+    def _repeated(self, order: Order, stop: threading.Event) -> Moved | None:
         backoff = Backoff()
         while not stop.is_set():
             try:
@@ -128,9 +162,30 @@ class Transfer:
                 stop.wait(backoff.pause_seconds())
         return None
 
-    def _move(self, order: Fetch | Store) -> Moved:
-        if isinstance(order, Fetch):
-            return self._fetch(order)
+    def _move(self, order: Order) -> Moved:
+        match order:
+            case Fetch():
+                return self._fetch(order)
+            case Keep():
+                return self._keep(order)
+            case Store():
+                return self._store(order)
+            case _:
+                assert_never(order)
+
+    def _keep(self, order: Keep) -> Kept:
+        kept = order.kept
+        stored = self._stored.described_as(kept.id, kept.sizes)
+        try:
+            self._stored.keep(stored, [segment.view for segment in order.segments], kept.owner, kept.seconds)
+        except WAITED_OUT:
+            raise
+        except FarpoolError as error:
+            _close(order.segments)
+            return Kept(order.outcomes, kept.id, (), error)
+        return Kept(order.outcomes, kept.id, order.segments)
+
+    def _store(self, order: Store) -> Stored:
         try:
             parts = self._payloads.store(order.owner, order.buffers, order.seconds)
         except WAITED_OUT:

@@ -23,6 +23,9 @@ from farpool_common.payload import MAX_PARTS, MAX_PARTS_BYTES, Part, StoredObjec
 MOST_KEYS = 500
 """Keys in one command."""
 
+MOST_AT_ONCE = 64 * 1024
+"""Bytes of an object that is written in one go (guess: a round trip costs more)."""
+
 
 class StoredObjects:
     """Stores, finds and removes objects.  Not thread-safe where its client is not.  Raises farpool's errors."""
@@ -54,12 +57,40 @@ class StoredObjects:
             pipeline.execute()
         if self.renew(stored, seconds):
             return
-        buffers = [memoryview(encoded.envelope), *encoded.buffers]
+        self._write(stored, [memoryview(encoded.envelope), *encoded.buffers], seconds)
+
+    def _write(self, stored: StoredObject, buffers: Sequence[memoryview], seconds: int) -> None:
         for part, buffer in zip(stored.parts, buffers, strict=True):
             self._payloads.write(part, buffer, seconds)
-        head = msgpack.packb([[part.nbytes, part.checksum] for part in stored.parts])
         with translated(self._place):
-            self._client.set(self._keys.object(stored.id), head, ex=seconds)
+            self._client.set(self._keys.object(stored.id), _head(stored), ex=seconds)
+
+    def described_as(self, object_id: str, sizes: Iterable[tuple[int, int]]) -> StoredObject:
+        """An object of that id whose parts have these sizes and checksums."""
+        return StoredObject(object_id, self._parts(object_id, sizes))
+
+    def keep(self, stored: StoredObject, buffers: Sequence[memoryview], owner: str, seconds: int) -> None:
+        """Write an object that is new, and whose one owner is another process: at once where it is small."""
+        owners, head = self._keys.owners(stored.id), _head(stored)
+        small = stored.nbytes <= MOST_AT_ONCE
+        with translated(self._place):
+            pipeline = self._client.pipeline()
+            pipeline.sadd(owners, owner)
+            pipeline.expire(owners, seconds)
+            for part, buffer in zip(stored.parts, buffers, strict=True) if small else ():
+                pipeline.set(next(part.piece_keys()), bytes(buffer), ex=seconds)
+            if small:
+                pipeline.set(self._keys.object(stored.id), head, ex=seconds)
+            pipeline.execute()
+        if not small:
+            self._write(stored, buffers, seconds)
+
+    def drop(self, objects: Iterable[StoredObject]) -> None:
+        """Remove objects that have no owner but the caller."""
+        names = [name for stored in objects for name in (self._keys.owners(stored.id), *self._all_keys(stored))]
+        with translated(self._place):
+            for group in _groups(names):
+                self._client.unlink(*group)
 
     def renew(self, stored: StoredObject, seconds: int) -> bool:
         """Let the object live for so many seconds more; False when a piece of it is gone."""
@@ -155,6 +186,11 @@ class StoredObjects:
     def _parts(self, object_id: str, sizes: Iterable[tuple[int, int]]) -> tuple[Part, ...]:
         rows = enumerate(sizes)
         return tuple(Part(self._keys.object_part(object_id, at), nbytes, checksum) for at, (nbytes, checksum) in rows)
+
+
+def _head(stored: StoredObject) -> bytes:
+    packed: bytes = msgpack.packb([[part.nbytes, part.checksum] for part in stored.parts])
+    return packed
 
 
 def _sizes(head: bytes) -> list[tuple[int, int]]:

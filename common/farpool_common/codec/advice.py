@@ -10,7 +10,8 @@ from farpool_common.errors import EncodeError
 _TRAVELS = (
     "What can travel: None, bool, int, float, complex, str, bytes, lists, tuples, dicts, sets, Decimal, "
     "Fraction, dates and times, UUID, paths, NumPy arrays and scalars, and Enum members, dataclasses and "
-    "named tuples whose class is at the top level of a module"
+    "named tuples whose class is at the top level of a module. With a key that producers and workers share "
+    "(`farpool key --new`) whatever can be pickled travels as an argument or result of an executor's call, signed"
 )
 
 _ADVICE: Sequence[tuple[Any, str]] = (

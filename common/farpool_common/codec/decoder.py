@@ -1,7 +1,7 @@
 """An envelope and buffers become a value again, whoever wrote them.
 
-Nothing is imported and nothing is unpickled.  msgpack's C code bounds nesting and lengths; the hooks
-here count containers and build the types that msgpack does not know.
+Nothing is imported, and nothing is unpickled but what a `seal` finds signed.  msgpack's C code bounds nesting and
+lengths; the hooks here count containers and build the types that msgpack does not know.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 from msgpack import unpackb
 
 from farpool_common.codec.containers import TUPLE, check_hashes
-from farpool_common.codec.kinds import Code, Kind, Reading
+from farpool_common.codec.kinds import Code, Kind, Reading, Seal
 from farpool_common.codec.limits import DEFAULT, Limits
 from farpool_common.codec.registry import BY_CODE
 from farpool_common.codec.scalars import read_long_int
@@ -28,6 +28,7 @@ def decode(
     classes: Callable[[str], type] | None = None,
     objects: Callable[[str], Any] | None = None,
     is_shared: bool = False,
+    seal: Seal | None = None,
     limits: Limits = DEFAULT,
 ) -> Any:
     """The value that `encode` wrote.
@@ -35,12 +36,14 @@ def decode(
     Arrays are writable; those in writable buffers use them without a copy.  With `is_shared` they are
     read-only, and use read-only buffers without a copy as well.  `classes` finds a class by its name
     `module:qualname`; without it only classes that are already imported are found.  `objects` finds what
-    references stand for.  Raises DecodeError, or what FarpoolError `classes` or `objects` raises.
+    references stand for, `seal` opens what was pickled and signed; without it nothing is unpickled.  Raises
+    DecodeError, or what FarpoolError `classes`, `objects` or `seal` raises.
     """
     if len(envelope) > limits.max_bytes:
         raise DecodeError(f"{len(envelope):,} bytes in one message; the limit is {limits.max_bytes:,}")
     try:
-        return _unpack(envelope, Reading(buffers, classes or loaded_class, objects, is_shared=is_shared), limits)
+        reading = Reading(buffers, classes or loaded_class, objects, is_shared=is_shared, seal=seal)
+        return _unpack(envelope, reading, limits)
     except FarpoolError:
         raise
     except MemoryError:

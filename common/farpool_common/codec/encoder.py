@@ -11,11 +11,12 @@ from msgpack import Packer
 
 from farpool_common.codec.containers import TUPLE
 from farpool_common.codec.faults import MAX_DEPTH, count_containers, explain
-from farpool_common.codec.kinds import Writing
+from farpool_common.codec.kinds import Kind, Seal, Writing
 from farpool_common.codec.limits import DEFAULT
 from farpool_common.codec.references import Ref
-from farpool_common.codec.registry import kind_of
+from farpool_common.codec.registry import BY_CLASS, kind_of
 from farpool_common.codec.scalars import long_int
+from farpool_common.codec.sealed import SEALED
 from farpool_common.errors import EncodeError
 
 INLINE_LIMIT = 64 * 1024
@@ -36,20 +37,22 @@ class Encoded:
         return len(self.envelope) + sum(buffer.nbytes for buffer in self.buffers)
 
 
-def encode(value: Any, *, inline_limit: int | None = INLINE_LIMIT, takes_refs: bool = False) -> Encoded:
+def encode(
+    value: Any, *, inline_limit: int | None = INLINE_LIMIT, takes_refs: bool = False, seal: Seal | None = None
+) -> Encoded:
     """The wire form of a value.  Arrays of `inline_limit` bytes and more become buffers; None: none does.
 
     The buffers are views of the caller's arrays: send them before the arrays change.  bytearray and
-    memoryview arrive as bytes.  References may be in it where `takes_refs`, and nowhere else.  Raises
-    EncodeError, whose `path` says which part cannot travel.
+    memoryview arrive as bytes.  References may be in it where `takes_refs`, and nowhere else.  With a `seal`
+    whatever else can be pickled travels as well.  Raises EncodeError, whose `path` says which part cannot travel.
     """
-    writing = Writing(inline_limit)
+    writing = Writing(inline_limit, seal)
     try:
         envelope = _pack(value, writing)
     except MemoryError:
         raise
     except Exception as error:
-        raise _explained(value, error) from None
+        raise _explained(value, error, seal) from None
     _check_size(value, len(envelope), writing.inlined)
     if writing.refs and not takes_refs:
         raise EncodeError(
@@ -79,15 +82,26 @@ def _hook(writing: Writing) -> Callable[[Any], Any]:
             return [tuple_mark, *value]
         if type(value) is int:
             return long_int(value)
-        kind = kind_of(value)
-        return [kind.mark, *kind.write(value, writing)]
+        try:
+            kind = kind_of(value)
+            if writing.seal is None or not _is_sealed(value, kind, writing.seal):
+                return [kind.mark, *kind.write(value, writing)]
+        except EncodeError:
+            if writing.seal is None:
+                raise
+        return [SEALED.mark, *SEALED.write(writing.seal.sealed(value), writing)]
 
     return hook
 
 
-def _explained(value: Any, error: Exception) -> EncodeError:
+def _is_sealed(value: Any, kind: Kind, seal: Seal) -> bool:
+    """Whether a value is pickled though the codec knows a way: workers would not look up its class."""
+    return kind in BY_CLASS and seal.is_preferred(value if isinstance(value, type) else type(value))
+
+
+def _explained(value: Any, error: Exception, seal: Seal | None) -> EncodeError:
     """The error with the place in the value where it arose."""
-    found = explain(value)
+    found = explain(value, seal)
     if found is not None:
         return found
     if isinstance(error, EncodeError):

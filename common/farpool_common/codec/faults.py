@@ -10,7 +10,7 @@ from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 from farpool_common.codec.classes import is_named_tuple
-from farpool_common.codec.kinds import Writing
+from farpool_common.codec.kinds import Seal, Writing
 from farpool_common.codec.registry import kind_of
 from farpool_common.errors import EncodeError
 
@@ -36,13 +36,13 @@ class _Part:
         return part is not None
 
 
-def explain(value: Any) -> EncodeError | None:
+def explain(value: Any, seal: Seal | None = None) -> EncodeError | None:
     """Why a value cannot be encoded, with the path of the part at fault; None when it can."""
     waiting = [_Part(value, "")]
     while waiting:
         part = waiting.pop()
         try:
-            inside = _parts(part)
+            inside = _parts(part, seal)
         except EncodeError as error:
             return EncodeError(error.reason, path=_shortened(part.path))
         except Exception as error:  # of a property, or because another thread changes the value
@@ -55,7 +55,7 @@ def _shortened(path: str) -> str:
     return path if len(path) <= 200 else f"{path[:90]} ... {path[-90:]}"
 
 
-def _parts(part: _Part) -> list[_Part]:
+def _parts(part: _Part, seal: Seal | None) -> list[_Part]:
     if _is_plain(part.value):
         return []
     if part.is_inside_itself():
@@ -64,7 +64,7 @@ def _parts(part: _Part) -> list[_Part]:
         raise EncodeError(f"nested deeper than {MAX_DEPTH:,} levels")
     return [
         _Part(child, part.path + step, part, part.depth + 1)
-        for step, child in _children(part.value)
+        for step, child in _children(part.value, seal)
         if not _is_plain(child)
     ]
 
@@ -76,14 +76,20 @@ def _is_plain(value: Any) -> bool:
     return found in _SCALARS
 
 
-def _children(value: Any) -> Iterable[tuple[str, Any]]:
+def _children(value: Any, seal: Seal | None) -> Iterable[tuple[str, Any]]:
     """What a value consists of, each with its step in a path."""
     if type(value) is memoryview:
         raise EncodeError("a memoryview with gaps; send bytes(value)")
     if type(value) in (list, dict):
         parts: Sequence[Any] = ()
     else:
-        parts = kind_of(value).write(value, Writing(None))
+        try:
+            parts = kind_of(value).write(value, Writing(None))
+        except EncodeError:
+            if seal is None:
+                raise
+            seal.sealed(value)
+            return ()
     if isinstance(value, dict):
         return (*((".default_factory", part) for part in parts[:-1]), *_entries(value))
     if isinstance(value, (list, deque)) or type(value) is tuple:
@@ -129,4 +135,7 @@ def _content(value: Any) -> Sequence[Any]:
     if type(value) in (list, tuple):
         found: Sequence[Any] = value
         return found
-    return kind_of(value).write(value, Writing(None))
+    try:
+        return kind_of(value).write(value, Writing(None))
+    except EncodeError:  # it is pickled
+        return ()

@@ -7,7 +7,7 @@ A list that a user wrote never looks like one: empty extensions have no other us
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
 
 from msgpack import ExtType
 
@@ -50,16 +50,31 @@ class Code(IntEnum):
     REF = 30
     REPEATED = 31
     HANDLE = 32
+    SEALED = 33
+
+
+class Seal(Protocol):
+    """How values travel that the codec does not know: pickled and signed."""
+
+    def sealed(self, value: Any) -> Any:
+        """A `Sealed` that stands for a value.  Raises EncodeError."""
+
+    def opened(self, sealed: Any) -> Any:
+        """The value of a `Sealed`.  Raises a FarpoolError unless it is signed as it should be."""
+
+    def is_preferred(self, found: type) -> bool:
+        """Whether a class is one that workers would not look up by its name."""
+        ...
 
 
 class Writing:
-    """One `encode` under way: the arrays that leave the envelope, the bytes of those that do not, and the
-    references that were met, by their ids."""
+    """One `encode` under way: the arrays that leave the envelope, the bytes of those that do not, the references
+    that were met, by their ids, and how what is unknown travels."""
 
-    __slots__ = ("buffers", "inline_limit", "inlined", "refs")
+    __slots__ = ("buffers", "inline_limit", "inlined", "refs", "seal")
 
-    def __init__(self, inline_limit: int | None) -> None:
-        self.inline_limit = inline_limit
+    def __init__(self, inline_limit: int | None, seal: Seal | None = None) -> None:
+        self.inline_limit, self.seal = inline_limit, seal
         self.inlined = 0
         self.buffers: list[memoryview] = []
         self.refs: dict[str, Any] = {}
@@ -68,10 +83,11 @@ class Writing:
 class Reading:
     """One `decode` under way: what it was given, and the classes it has found.
 
-    `objects` gives the value that a reference stands for.  `is_shared`: arrays are read-only.
+    `objects` gives the value that a reference stands for.  `is_shared`: arrays are read-only.  `seal` opens what
+    was pickled.
     """
 
-    __slots__ = ("buffers", "classes", "found", "is_shared", "objects")
+    __slots__ = ("buffers", "classes", "found", "is_shared", "objects", "seal")
 
     def __init__(
         self,
@@ -80,9 +96,10 @@ class Reading:
         objects: Callable[[str], Any] | None = None,
         *,
         is_shared: bool = False,
+        seal: Seal | None = None,
     ) -> None:
         self.buffers = [memoryview(buffer) for buffer in buffers]
-        self.classes, self.objects, self.is_shared = classes, objects, is_shared
+        self.classes, self.objects, self.is_shared, self.seal = classes, objects, is_shared, seal
         self.found: dict[str, type] = {}
 
     def find_class(self, name: str) -> type:

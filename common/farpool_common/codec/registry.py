@@ -3,11 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from farpool_common.codec import classes, containers, handles, numeric, references, scalars, times
+from farpool_common.codec import classes, containers, handles, numeric, references, scalars, sealed, times
 from farpool_common.codec.advice import refusal
 from farpool_common.codec.kinds import Kind
+from farpool_common.errors import EncodeError
 
-_BY_TYPE: Mapping[type, Kind] = {**containers.KINDS, **scalars.KINDS, **times.KINDS, **references.KINDS}
+_BY_TYPE: Mapping[type, Kind] = {
+    **containers.KINDS,
+    **scalars.KINDS,
+    **times.KINDS,
+    **references.KINDS,
+    sealed.Sealed: sealed.SEALED,
+}
+
+BY_CLASS = frozenset({classes.ENUM, classes.DATACLASS, classes.NAMEDTUPLE, classes.TYPE})
+"""Kinds whose reader looks up the name of a class."""
 
 BY_CODE: Mapping[int, Kind] = {
     int(kind.code): kind
@@ -36,3 +46,17 @@ def kind_of(value: Any) -> Kind:
     if kind is None:
         raise refusal(value)
     return kind
+
+
+def is_known(value: Any) -> bool:
+    """Whether the codec has a way of its own to write a value; what is inside it is another question."""
+    if type(value) in _NATIVE:
+        return True
+    try:
+        kind_of(value)
+    except EncodeError:
+        return False
+    return True
+
+
+_NATIVE = frozenset({type(None), bool, int, float, str, bytes, bytearray, memoryview, list, dict})

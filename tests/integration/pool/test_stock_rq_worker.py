@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from rq import Queue, SimpleWorker
 
-from farpool_common.broker import Payloads
+from farpool_common.broker import Payloads, StoredObjects
 from farpool_common.chunk import RUNNER, Chunk, decode_outcome, encode_chunk
-from farpool_common.codec import Serializer
+from farpool_common.codec import Serializer, decode
+from farpool_common.keeping import Keeping, read_description
 from farpool_common.keys import Keys
 from farpool_common.runner import run_chunk
 from farpool_common.shared import SharedFiles, SharedFolder
@@ -77,3 +78,15 @@ def test_rq_reads_arguments_in_memory_that_it_shares_and_says_so_when_it_cannot(
     assert outcome.values[0].sum() == sum(range(100_000))
     shutil.rmtree(folder.path)
     assert "MemoryNotSharedError" in _enqueued(client, encoded, parts).latest_result().exc_string
+
+
+def test_results_that_stay_on_the_server_are_described(client):
+    chunk = Chunk("pool_tasks:add", rows=[[1], ["x"], [3, 4]], keeping=Keeping("owner", 60))
+    (outcome,) = _outcomes(_run(client, chunk))
+    assert outcome.failures.keys() == {1}
+    objects = StoredObjects(client, Keys(), "the test's server")
+    for place, value in ((0, 2), (2, 7)):
+        object_id, _ = read_description(outcome.values[place])
+        envelope, *buffers = objects.fetch(object_id)
+        assert decode(envelope, buffers) == value
+        assert client.smembers(Keys().owners(object_id)) == {b"owner"}

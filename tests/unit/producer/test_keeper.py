@@ -62,6 +62,7 @@ class FakeServer:
     place: str = "fake"
     argument_bytes: int = 1000
     object_seconds: float = 1000
+    key: None = None
 
     def objects(self):
         return self.found

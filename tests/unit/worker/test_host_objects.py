@@ -5,6 +5,7 @@ import os
 import pytest
 
 from farpool_common.errors import DecodeError
+from farpool_common.sealing import Sealer
 from farpool_common.task import Task
 from farpool_worker.child_objects import ChildObjects
 from farpool_worker.host_objects import HostObjects, sealed
@@ -105,9 +106,9 @@ def test_more_objects_than_one_message_takes_go_in_several():
 def test_a_child_reads_each_value_once_and_lets_go_of_what_is_dropped():
     child = ChildObjects()
     child.take([["a", 1]], segments(4, b"\x93\x01\x02\x03"), [])
-    value = child.value("a", classes=lambda name: int)
+    value = child.value("a", lambda name: int, Sealer(None))
     assert value == [1, 2, 3]
-    assert child.value("a", classes=lambda name: int) is value
+    assert child.value("a", lambda name: int, Sealer(None)) is value
     child.take([], [], ["a"])
     with pytest.raises(DecodeError, match="does not name stored object a"):
-        child.value("a", classes=lambda name: int)
+        child.value("a", lambda name: int, Sealer(None))

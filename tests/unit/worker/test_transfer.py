@@ -2,6 +2,7 @@
 
 import threading
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
@@ -44,7 +45,7 @@ def run():
 
     def start(payloads):
         bell, stop = threading.Event(), threading.Event()
-        transfer = Transfer(payloads, bell.set, SharedMemory(""))
+        transfer = Transfer(payloads, mock.Mock(), bell.set, SharedMemory(""))
         thread = threading.Thread(target=transfer.run, args=(stop,), name="transfer")
         thread.start()
         started.append((transfer, thread, stop))
