@@ -90,6 +90,7 @@ class Slate:
         words[OWNER] = 0
         words[BEGIN] = words[END]
         words[OWNER] = number
+        words[RUNG] = 0  # a task may have been interrupted between this and the ring
 
     def progress(self, done: float, total: float | None, label: str) -> None:
         """How far the running call has come."""
@@ -162,6 +163,8 @@ class Slate:
         """The same, and what the work has written.  It is over."""
         self.tell_rest()
         words = self._words
+        if words[BEGIN] == words[END]:
+            return
         after, stop = max(words[BEGIN], words[TEXT_TAKEN], self._told_to), words[END]
         if after < stop and words[OWNER]:
             start = max(after, stop - self._most)
