@@ -73,7 +73,8 @@ class Daemon:
         self._telling = Telling(self._broker, settings.log_bytes)
         self._outbox = Outbox(self._broker, self._telling.send)
         self._transfer = Transfer.over(self._new_broker(), self._wakeup.ring, SharedMemory(settings.folder))
-        self._jobs = JobEnds(self._ledger, self._outbox, has_rq=settings.jobs.rq is not None)
+        has_rq = settings.jobs.rq is not None
+        self._jobs = JobEnds(self._ledger, self._outbox, has_rq=has_rq)
         self._objects = HostObjects(settings.object_bytes)
         stored = self._new_broker().objects
         self._fetcher = ObjectFetcher(stored, self._objects, settings.times.sweep, self._wakeup.ring)
@@ -88,14 +89,7 @@ class Daemon:
             self._fetcher,
         )
         self._claimer = Claimer(self._broker, waits=not settings.is_burst, strategy=settings.strategy)
-        self._intake = Intake(
-            self._broker,
-            self._claimer,
-            self._ledger,
-            self._results,
-            self._objects,
-            has_rq=settings.jobs.rq is not None,
-        )
+        self._intake = Intake(self._broker, self._claimer, self._ledger, self._results, self._objects, has_rq=has_rq)
         self._commands = Commands(self._broker.client, self._keys, settings.name, self._broker.place)
         self._orders = Orders(self._commands, self._claimer, self._intake, self._ledger, self._pool, self._results)
         presence = Presence(settings, self._ledger, self._claimer)
