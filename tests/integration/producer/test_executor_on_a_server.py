@@ -1,6 +1,9 @@
 """An executor on a real server; the test itself is the worker, call by call."""
 
 import concurrent.futures
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -372,3 +375,26 @@ def test_a_server_that_evicts_keys_is_refused(server: Server, client: redis.Redi
 def wait_until(is_true: Callable[[], object]) -> None:
     pause = threading.Event()
     assert any(is_true() or pause.wait(0.01) for _ in range(3000)), "it did not happen"
+
+
+def test_a_fork_in_the_middle_of_calls_under_retries_is_told_where_their_results_arrive(server: Server) -> None:
+    program = f"""
+import os, redis, time
+from farpool import Executor, Retry
+import functions as f
+
+executor = Executor({server.url!r})
+futures = [executor.submit(f.square, 1), executor.options(retries=Retry(3)).submit(f.square, 2)]
+with redis.Redis.from_url({server.url!r}) as client:
+    while client.llen("rq:queue:default") < 2:
+        time.sleep(0.01)
+pid = os.fork()
+if pid == 0:
+    print([type(future.exception(0)).__name__ for future in futures], flush=True)
+    os._exit(0)
+os.waitpid(pid, 0)
+executor.shutdown(cancel_futures=True)
+"""
+    environ = os.environ | {"PYTHONPATH": str(Path(f.__file__).parent)}
+    done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("['ForkedError', 'ForkedError']\n", "")
