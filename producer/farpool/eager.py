@@ -2,7 +2,6 @@
 
 import concurrent.futures
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any, TypeVar, Unpack
@@ -46,7 +45,7 @@ class EagerExecutor(concurrent.futures.Executor):
 
     def options(self, **changes: Unpack[Changes]) -> "EagerExecutor":
         """As `Executor.options`; the options are checked."""
-        return EagerExecutor(replace(self._options, **changes), self._stored)
+        return EagerExecutor(self._options.changed(changes), self._stored)
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """A future that is done: with the result, or with what `Executor` would have raised for the call."""

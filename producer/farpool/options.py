@@ -1,8 +1,9 @@
 """How calls are run: what `Executor.options` takes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 from farpool.retry import Retry, is_number, is_whole
 from farpool_common.errors import SettingsError
@@ -33,6 +34,14 @@ class CallOptions:
     def retry(self) -> Retry | None:
         """How often and when a call that raised runs again; None for never."""
         return self.retries if isinstance(self.retries, Retry) else None
+
+    def changed(self, changes: Mapping[str, Any]) -> "CallOptions":
+        """The same but for these.  Raises SettingsError, and TypeError for a name that is no option."""
+        names = [field.name for field in fields(self)]
+        unknown = [name for name in changes if name not in names]
+        if unknown:
+            raise TypeError(f"{unknown[0]!r} is no option of a call; options are {', '.join(names)}")
+        return replace(self, **changes)
 
     @property
     def waits_when_full(self) -> bool:

@@ -1,7 +1,6 @@
 """Submitting calls and maps under one set of options."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
@@ -69,7 +68,7 @@ class Submitter:
         any process; maps hand their results over and keep none).  `returns="reference"`: results stay with the
         workers, and come as a `Ref`, for calls that are given it or for its `get()`.
         """
-        return Submitter(self._session, replace(self._options, **changes), self._owner or self)
+        return Submitter(self._session, self._options.changed(changes), self._owner or self)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """A future for `fn(*args, **kwargs)`, run by a worker.

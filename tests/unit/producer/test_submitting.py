@@ -259,3 +259,10 @@ def test_an_outcome_of_a_task_that_nobody_knows_is_dropped(executor: FakeExecuto
     executor.submit(f.square, 1).result(DEADLINE)
     fake.add_entry(fake.enqueued[0], b"anything", last=True)
     assert executor.submit(f.square, 2).result(DEADLINE) == 4
+
+
+def test_an_option_that_is_none_is_refused_with_those_that_there_are(executor: FakeExecutor) -> None:
+    with pytest.raises(
+        TypeError, match=r"^'time_out' is no option of a call; options are queue, timeout, retries, keep"
+    ):
+        executor.options(time_out=3)  # type: ignore[call-arg]
