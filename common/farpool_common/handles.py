@@ -31,6 +31,7 @@ HOMES: Mapping[str, str] = {
     "stream": "farpool.shared.queues:Stream",
     "pipe": "farpool.shared.pipes:Connection",
     "process": "farpool.process_self:ProcessSelf",
+    "memory": "farpool.shared_memory:SharedMemory",
 }
 """The class of each kind.  Kinds are on the wire: never rename one."""
 

@@ -11,6 +11,7 @@ from functools import partial
 from itertools import count
 from typing import Any, TypeVar
 
+from farpool import moments
 from farpool.bundle import Bundle
 from farpool.future import Future
 from farpool.inbox import Inbox
@@ -101,6 +102,8 @@ class Client:
         if lane.is_bounded and threading.current_thread() not in self._threads:
             # Not our own threads, which may run a future's callbacks: it is they who make the room.
             lane.wait_for_room(lambda: self._closing)
+        if moments.before_calls:
+            moments.see_to(moments.before_calls)
         with self._gate:
             self._check_open()
             lane.append((next(self._numbers), future, args, kwargs))
@@ -118,6 +121,8 @@ class Client:
 
     def send(self, bundle: Bundle) -> None:
         """Take the calls of this bundle.  Raises RuntimeError after `close`."""
+        if moments.before_calls:
+            moments.see_to(moments.before_calls)
         with self._gate:
             self._check_open()
             bundle.oldest = next(self._numbers)
@@ -127,6 +132,8 @@ class Client:
 
     def extend(self, pieces: Pieces, columns: Columns) -> int:
         """Give a map more inputs; returns how many.  Raises RuntimeError after `close`."""
+        if moments.before_calls:
+            moments.see_to(moments.before_calls)
         with self._gate:
             self._check_open()
             count = pieces.extend(columns)

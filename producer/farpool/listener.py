@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from time import monotonic
 
+from farpool import moments
 from farpool.inbox import Inbox
 from farpool.origin import Origin, error_of
 from farpool.outbox import Outbox
@@ -217,6 +218,8 @@ class Listener:
         origin = Origin(reply.task_id, reply.host, reply.attempt, outcome.pid)
         if outcome.failures and shipment.route.initializer is not None:
             self._look_for_initializer(shipment.route.initializer, outcome, origin)
+        if moments.after_results:
+            moments.see_to(moments.after_results)
         shipment.sink.deliver(outcome, origin)
 
     def _look_for_initializer(self, initializer: Initializer, outcome: Outcome, origin: Origin) -> None:

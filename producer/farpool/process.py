@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError, wait
 from typing import Any
@@ -69,6 +70,7 @@ class Process:
         # Once: a process that was killed is not run again.
         view = executor_for(self._url).options(queue=self._queue, retries=0)
         self._future = view._submit_alone(function, args, kwargs)
+        started.add(self)
         self._future.add_done_callback(self._end)  # type: ignore[arg-type]  # typeshed: of the base class
         if self._daemon:
             _running_daemons.add(self)
@@ -239,6 +241,8 @@ def _shown(exitcode: int) -> str:
 # --- shared by the processes of this program ------------------------------------------------------
 
 _running_daemons: set[Process] = set()
+started: "weakref.WeakSet[Process]" = weakref.WeakSet()
+"""Those that were started here, for `active_children`."""
 
 
 def _end_daemons() -> None:

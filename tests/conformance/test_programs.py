@@ -135,6 +135,194 @@ if __name__ == "__main__":
 """,
         "end\n",
     ),
+    Program(
+        "shared_memory",
+        "from multiprocessing import Process, shared_memory",
+        "from farpool import Process, shared_memory",
+        """
+import numpy as np
+
+def change(name, shape, place):
+    block = shared_memory.SharedMemory(name=name)
+    array = np.ndarray(shape, dtype=np.int64, buffer=block.buf)
+    array[place] = 888 + place
+    del array
+    block.close()
+
+if __name__ == "__main__":
+    numbers = np.array([1, 1, 2, 3, 5, 8])
+    block = shared_memory.SharedMemory(create=True, size=numbers.nbytes)
+    array = np.ndarray(numbers.shape, dtype=numbers.dtype, buffer=block.buf)
+    array[:] = numbers[:]
+    processes = [Process(target=change, args=(block.name, numbers.shape, place)) for place in (0, 5)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    print(array.tolist())
+    del array
+    block.close()
+    block.unlink()
+    try:
+        shared_memory.SharedMemory(name=block.name)
+    except FileNotFoundError:
+        print("gone")
+""",
+        "[888, 1, 2, 3, 5, 893]\ngone\n",
+    ),
+    Program(
+        "shared_memory_twice",
+        "from multiprocessing import shared_memory",
+        "from farpool import shared_memory",
+        """
+import array
+
+if __name__ == "__main__":
+    first = shared_memory.SharedMemory(create=True, size=10)
+    first.buf[:4] = bytearray([22, 33, 44, 55])
+    second = shared_memory.SharedMemory(first.name)
+    print(array.array("b", second.buf[:5]))
+    second.buf[:5] = b"howdy"
+    print(bytes(first.buf[:5]))
+    second.close()
+    first.close()
+    first.unlink()
+""",
+        "array('b', [22, 33, 44, 55, 0])\nb'howdy'\n",
+    ),
+    Program(
+        "shareable_list",
+        "from multiprocessing import Process, shared_memory",
+        "from farpool import Process, shared_memory",
+        """
+def double(name, start, stop):
+    numbers = shared_memory.ShareableList(name=name)
+    for place in range(start, stop):
+        numbers[place] = 2 * numbers[place]
+    numbers.shm.close()
+
+if __name__ == "__main__":
+    numbers = shared_memory.ShareableList(range(10))
+    processes = [Process(target=double, args=(numbers.shm.name, *part)) for part in ((0, 5), (5, 10))]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    print(sum(numbers), len(numbers), numbers.index(18))
+    numbers.shm.close()
+    numbers.shm.unlink()
+""",
+        "90 10 9\n",
+    ),
+    Program(
+        "context",
+        "import multiprocessing as mp",
+        "import farpool as mp",
+        """
+def foo(q, lock, total):
+    with lock:
+        total.value += 1
+    q.put("hello from " + ("a process" if mp.parent_process() else "the program"))
+
+if __name__ == "__main__":
+    mp.freeze_support()
+    mp.set_start_method("spawn")
+    ctx = mp.get_context("spawn")
+    q, lock, total = ctx.Queue(), ctx.Lock(), ctx.RawValue("i", 41)
+    p = ctx.Process(target=foo, args=(q, lock, total))
+    p.start()
+    print(q.get())
+    p.join()
+    print(total.value, mp.active_children(), ctx.cpu_count() > 0, mp.get_start_method(), mp.current_process().name)
+    try:
+        mp.get_context("teleport")
+    except ValueError as error:
+        print(error)
+""",
+        "hello from a process\n42 [] True spawn MainProcess\ncannot find context for 'teleport'\n",
+    ),
+    Program(
+        "manager",
+        "from multiprocessing import Process, Manager",
+        "from farpool import Process, Manager",
+        """
+def f(d, l):
+    d[1] = "1"
+    d["2"] = 2
+    d[0.25] = None
+    l.reverse()
+
+if __name__ == "__main__":
+    with Manager() as manager:
+        d = manager.dict()
+        l = manager.list(range(10))
+        p = Process(target=f, args=(d, l))
+        p.start()
+        p.join()
+        print(d)
+        print(l)
+""",
+        "{1: '1', '2': 2, 0.25: None}\n[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]\n",
+    ),
+    Program(
+        "value_array",
+        "from multiprocessing import Process, Value, Array",
+        "from farpool import Process, Value, Array",
+        """
+def f(n, a):
+    n.value = 3.1415927
+    for i in range(len(a)):
+        a[i] = -a[i]
+
+if __name__ == "__main__":
+    num = Value("d", 0.0)
+    arr = Array("i", range(10))
+    p = Process(target=f, args=(num, arr))
+    p.start()
+    p.join()
+    print(num.value)
+    print(arr[:])
+""",
+        "3.1415927\n[0, -1, -2, -3, -4, -5, -6, -7, -8, -9]\n",
+    ),
+    Program(
+        "pipe",
+        "from multiprocessing import Process, Pipe",
+        "from farpool import Process, Pipe",
+        """
+def f(conn):
+    conn.send([42, None, "hello"])
+    conn.close()
+
+if __name__ == "__main__":
+    parent_conn, child_conn = Pipe()
+    p = Process(target=f, args=(child_conn,))
+    p.start()
+    print(parent_conn.recv())
+    p.join()
+""",
+        "[42, None, 'hello']\n",
+    ),
+    Program(
+        "lock",
+        "from multiprocessing import Process, Lock, Value",
+        "from farpool import Process, Lock, Value",
+        """
+def f(lock, total, i):
+    with lock:
+        total.value += i
+
+if __name__ == "__main__":
+    lock, total = Lock(), Value("i", 0, lock=False)
+    processes = [Process(target=f, args=(lock, total, num)) for num in range(10)]
+    for p in processes:
+        p.start()
+    for p in processes:
+        p.join()
+    print(total.value)
+""",
+        "45\n",
+    ),
 ]
 
 

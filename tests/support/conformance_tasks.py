@@ -134,3 +134,13 @@ def refuse(folder: str, text: str) -> None:
     """An initializer that fails."""
     note_process(folder, "refused")
     raise LookupError(text)
+
+
+def fill_block(is_farpool: bool, name: str, place: int) -> None:
+    """Write into a part of shared memory."""
+    from multiprocessing import shared_memory as standard
+
+    memory = farpool.shared_memory if is_farpool else standard
+    block = memory.SharedMemory(name=name)
+    block.buf[place : place + 16] = bytes([place + 1] * 16)
+    block.close()
