@@ -12,8 +12,8 @@ from typing import Any
 
 from farpool_common.broker import Finish, WorkerBroker, register
 from farpool_common.broker.doorbell import WAIT_SECONDS
-from farpool_worker.lease import HOST_RECORD_SECONDS, STOCK_MS, STRAY_MS
-from farpool_worker.lease_times import LeaseTimes
+from farpool_worker.fleet.lease import HOST_RECORD_SECONDS, STOCK_MS, STRAY_MS
+from farpool_worker.host.lease_times import LeaseTimes
 
 QUEUE = "default"
 TIMES = LeaseTimes()

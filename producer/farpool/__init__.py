@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from farpool import shared_memory
     from farpool.drop_in import ProcessPoolExecutor, cpu_count
     from farpool.executor import Executor
-    from farpool.future import Future
+    from farpool.futures.future import Future
     from farpool.pool import Pool
     from farpool.process import Process
     from farpool.putting import put
@@ -196,7 +196,7 @@ _HOMES = {
     "Executor": "farpool.executor",
     "FIRST_COMPLETED": "concurrent.futures",
     "FIRST_EXCEPTION": "concurrent.futures",
-    "Future": "farpool.future",
+    "Future": "farpool.futures.future",
     "InvalidStateError": "concurrent.futures",
     "JoinableQueue": "farpool.shared.queues",
     "Lock": "farpool.shared.locks",

@@ -19,10 +19,10 @@ from dask.core import flatten
 from dask.local import batch_execute_tasks, get_async
 from dask.utils import key_split
 
+from farpool.bridges.known_arrays import KnownArrays
 from farpool.executor import Executor
-from farpool.future import Future
-from farpool.known_arrays import KnownArrays
-from farpool.sharing import SHARED_BYTES
+from farpool.futures.future import Future
+from farpool.maps.sharing import SHARED_BYTES
 from farpool_common.by_value import Code
 from farpool_common.codec import Ref
 from farpool_common.errors import FunctionNotImportableError

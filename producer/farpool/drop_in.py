@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from farpool.connect import find_server
+from farpool.client.connect import find_server
 from farpool.executor import Executor
 
 

@@ -6,15 +6,15 @@ from functools import partial
 from itertools import count
 from typing import Any, TypeVar, Unpack
 
-from farpool import bars, mapping
-from farpool.arguments import refusal_of
-from farpool.bars import Wanted
-from farpool.feeder import BufferSize
-from farpool.future import Future
-from farpool.mapping import ChunkSize
+from farpool.futures.future import Future
+from farpool.futures.origin import Origin, error_of
+from farpool.maps import bars, mapping
+from farpool.maps.bars import Wanted
+from farpool.maps.feeder import BufferSize
+from farpool.maps.mapping import ChunkSize
+from farpool.maps.sharing import shared
 from farpool.options import CallOptions
-from farpool.origin import Origin, error_of
-from farpool.sharing import shared
+from farpool.shipping.arguments import refusal_of
 from farpool.submitter import Changes
 from farpool_common.calls import Results, arguments, called, run_some
 from farpool_common.chunk import Chunk, decode_chunk, decode_outcome, encode_chunk

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from types import ModuleType, TracebackType
 from typing import Any, Literal, Self
 
-from farpool.client import Client, ClientSettings
-from farpool.coding import way_of
-from farpool.connect import Server, find_server
+from farpool.client.client import Client, ClientSettings
+from farpool.client.connect import Server, find_server
+from farpool.client.session import Session
 from farpool.options import CallOptions
-from farpool.session import Session
+from farpool.shipping.coding import way_of
 from farpool.submitter import Submitter
 from farpool_common.broker import Durability, ProducerBroker
 from farpool_common.by_value import Code

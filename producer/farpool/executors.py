@@ -3,7 +3,7 @@
 import os
 import threading
 
-from farpool.connect import Server, find_server
+from farpool.client.connect import Server, find_server
 from farpool.executor import Executor
 from farpool_common import home
 from farpool_common.broker import masked

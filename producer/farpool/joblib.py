@@ -18,9 +18,9 @@ from joblib.parallel import (
     register_parallel_backend,
 )
 
-from farpool.batches import Batch, grouped
+from farpool.bridges.batches import Batch, grouped
+from farpool.bridges.known_arrays import KnownArrays
 from farpool.executor import Executor
-from farpool.known_arrays import KnownArrays
 from farpool_common.codec import Ref
 from farpool_common.errors import SettingsError
 

@@ -9,8 +9,8 @@ from typing import Any, Literal, NoReturn, Self
 from farpool.async_result import AsyncResult, Callback, ErrorCallback, MapResult
 from farpool.drop_in import warn_of_tasks_per_child
 from farpool.executor import Executor
-from farpool.imap import IMapIterator, fed, fed_in_chunks
-from farpool.mapping import ChunkSize
+from farpool.maps.imap import IMapIterator, fed, fed_in_chunks
+from farpool.maps.mapping import ChunkSize
 
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
 """States, spelled as multiprocessing shows them."""

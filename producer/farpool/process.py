@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError, wait
 from typing import Any
 
 from farpool.executors import executor_for
-from farpool.future import Future
+from farpool.futures.future import Future
 from farpool.process_self import ProcessSelf
 from farpool_common.errors import RemoteError, SettingsError, WorkerLostError
 

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, TypeVar
 
-from farpool.connect import find_server
-from farpool.objects import keeper_of
+from farpool.client.connect import find_server
+from farpool.client.objects import keeper_of
 from farpool_common.codec import Ref
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any
 
 from farpool.executors import server_for
-from farpool.origin import Origin, error_of
+from farpool.futures.origin import Origin, error_of
 from farpool_common.broker import KeptResults, Record
 from farpool_common.chunk import Outcome, decode_outcome
 from farpool_common.errors import DecodeError, RemoteError, RemoteTraceback, ResultExpiredError

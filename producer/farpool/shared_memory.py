@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from farpool import moments
+from farpool.client import moments
 from farpool.shared.arrays import Array
 from farpool.shared.lists import List
 from farpool_common.errors import SharedStateGoneError

@@ -4,23 +4,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack
 
-from farpool import bars, mapping
-from farpool.bars import Wanted
-from farpool.bundle import Bundle
-from farpool.client import Client
-from farpool.coding import CodeLane, CodeLanes, way_of
-from farpool.feeder import BufferSize
-from farpool.future import Future
-from farpool.inputs import for_ever
-from farpool.lane import Lane
-from farpool.mapping import ChunkSize
-from farpool.objects import Keeper, keeper_of
+from farpool.client.client import Client
+from farpool.client.objects import Keeper, keeper_of
+from farpool.client.session import Session
+from farpool.futures.future import Future
+from farpool.maps import bars, mapping
+from farpool.maps.bars import Wanted
+from farpool.maps.feeder import BufferSize
+from farpool.maps.mapping import ChunkSize
+from farpool.maps.sharing import shared
 from farpool.options import CallOptions
 from farpool.retry import Retry
-from farpool.seals import sealer_here
-from farpool.session import Session
-from farpool.sharing import shared
-from farpool.shipment import Route
+from farpool.shipping.bundle import Bundle
+from farpool.shipping.coding import CodeLane, CodeLanes, way_of
+from farpool.shipping.inputs import for_ever
+from farpool.shipping.lane import Lane
+from farpool.shipping.seals import sealer_here
+from farpool.shipping.shipment import Route
 from farpool_common.by_value import Code
 from farpool_common.codec import Ref
 from farpool_common.names import unwrapped

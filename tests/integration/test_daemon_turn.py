@@ -14,8 +14,8 @@ from farpool_common.broker import Claimed, Malformed, NewTask, ProducerBroker, W
 from farpool_common.errors import ServerUnreachableError
 from farpool_common.keys import Keys
 from farpool_worker.daemon import Daemon
-from farpool_worker.ledger import Stage
 from farpool_worker.settings import WorkerSettings
+from farpool_worker.tasks.ledger import Stage
 
 KEYS = Keys()
 

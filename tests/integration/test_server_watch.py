@@ -3,7 +3,7 @@
 import pytest
 
 from farpool_common.broker import WorkerBroker
-from farpool_worker.server_watch import LOOK_SECONDS, ServerWatch
+from farpool_worker.fleet.server_watch import LOOK_SECONDS, ServerWatch
 
 
 @pytest.fixture

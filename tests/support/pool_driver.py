@@ -10,10 +10,10 @@ from farpool_common.chunk import RUNNER, Chunk, decode_outcome, encode_chunk
 from farpool_common.codec import Serializer
 from farpool_common.task import without
 from farpool_common.trust import Trust
-from farpool_worker.events import Crashed, Ended, Progress, TakenBack
-from farpool_worker.pool import Pool, PoolOptions
-from farpool_worker.store import Segment
-from farpool_worker.work import JobRef, Kind, Work
+from farpool_worker.buffers.store import Segment
+from farpool_worker.pipe.work import JobRef, Kind, Work
+from farpool_worker.pool.events import Crashed, Ended, Progress, TakenBack
+from farpool_worker.pool.pool import Pool, PoolOptions
 
 SUPPORT = Path(__file__).parent
 DEADLINE_SECONDS = 60.0

@@ -11,7 +11,8 @@ import pytest
 import tasks
 from daemons import wait_for
 
-from farpool import Executor, RemoteError, watch
+from farpool import Executor, RemoteError
+from farpool.client import watch
 from farpool_common.broker import connect
 
 SUPPORT = Path(tasks.__file__).parent

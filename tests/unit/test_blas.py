@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from farpool_worker.blas import FOLLOWERS, OPENMP, OTHERS, thread_limits
+from farpool_worker.host.blas import FOLLOWERS, OPENMP, OTHERS, thread_limits
 
 ALL = {OPENMP, *FOLLOWERS, *OTHERS}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from farpool_common.errors import SettingsError
-from farpool_worker.slots import Machine, Slots, this_machine, usable_slots
+from farpool_worker.host.slots import Machine, Slots, this_machine, usable_slots
 
 V2 = "30 1 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
 V1 = (

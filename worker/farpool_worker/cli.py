@@ -14,9 +14,11 @@ from farpool_common.broker import Durability
 from farpool_common.errors import FarpoolError, told
 from farpool_common.exit_codes import exit_code
 from farpool_common.signing import key_here
-from farpool_worker.blas import thread_limits
+from farpool_worker.host.blas import thread_limits
+from farpool_worker.host.slots import usable_slots
 from farpool_worker.job_options import JobOptions, RqOptions, border_of, formats, own_serializer
 from farpool_worker.log import start_logging
+from farpool_worker.pipe.slate import TEXT_BYTES
 from farpool_worker.serve import serve
 from farpool_worker.settings import (
     STRATEGIES,
@@ -27,8 +29,6 @@ from farpool_worker.settings import (
     object_bytes,
     shared_folder,
 )
-from farpool_worker.slate import TEXT_BYTES
-from farpool_worker.slots import usable_slots
 
 URL_HELP = "Address of the server.  [default: FARPOOL_URL, RQ_REDIS_URL, REDIS_URL, localhost]"
 FOLDER = click.Path(exists=True, file_okay=False)

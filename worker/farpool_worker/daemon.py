@@ -15,39 +15,39 @@ from farpool_common.backoff import Backoff
 from farpool_common.broker import WorkerBroker
 from farpool_common.errors import ServerError
 from farpool_common.keys import Keys
-from farpool_worker.claimer import Claimer
+from farpool_worker.buffers.host_objects import HostObjects
+from farpool_worker.buffers.shared import SharedMemory
 from farpool_worker.commands import Commands
-from farpool_worker.deadline import Deadline, clock_of
-from farpool_worker.dispatch import QUICK_SECONDS, ahead, batches, stuck_seconds, work_of
-from farpool_worker.drain import Drain, Holdings, give_back, send_results, unsaid
-from farpool_worker.events import Settled
-from farpool_worker.host_objects import HostObjects
-from farpool_worker.intake import Intake
-from farpool_worker.job_ends import JobEnds
-from farpool_worker.lease import Lease
-from farpool_worker.ledger import Held, Ledger, Stage
+from farpool_worker.fleet.lease import Lease
+from farpool_worker.fleet.membership import Membership
+from farpool_worker.fleet.presence import Presence
+from farpool_worker.fleet.server_watch import ServerWatch
+from farpool_worker.host.deadline import Deadline, clock_of
+from farpool_worker.host.orphans import reap_orphans
 from farpool_worker.log import log
 from farpool_worker.maintenance import Maintenance
-from farpool_worker.membership import Membership
-from farpool_worker.object_fetcher import ObjectFetcher
 from farpool_worker.orders import Orders
-from farpool_worker.orphans import reap_orphans
-from farpool_worker.outbox import Outbox
+from farpool_worker.pipe.work import MAINTENANCE
 from farpool_worker.poller import Poller
-from farpool_worker.pool import Pool
+from farpool_worker.pool.events import Settled
+from farpool_worker.pool.pool import Pool
 from farpool_worker.pool_options import pool_options
-from farpool_worker.presence import Presence
-from farpool_worker.results import Results
-from farpool_worker.runtimes import Runtimes
-from farpool_worker.server_watch import ServerWatch
 from farpool_worker.settings import WorkerSettings
-from farpool_worker.shared import SharedMemory
 from farpool_worker.signals import StopRequests
-from farpool_worker.telling import Telling
+from farpool_worker.tasks.claimer import Claimer
+from farpool_worker.tasks.dispatch import QUICK_SECONDS, ahead, batches, stuck_seconds, work_of
+from farpool_worker.tasks.drain import Drain, Holdings, give_back, send_results, unsaid
+from farpool_worker.tasks.intake import Intake
+from farpool_worker.tasks.job_ends import JobEnds
+from farpool_worker.tasks.ledger import Held, Ledger, Stage
+from farpool_worker.tasks.object_fetcher import ObjectFetcher
+from farpool_worker.tasks.outbox import Outbox
+from farpool_worker.tasks.results import Results
+from farpool_worker.tasks.runtimes import Runtimes
+from farpool_worker.tasks.telling import Telling
+from farpool_worker.tasks.transfer import Transfer
 from farpool_worker.threads import Background
-from farpool_worker.transfer import Transfer
 from farpool_worker.wakeup import Wakeup
-from farpool_worker.work import MAINTENANCE
 
 LONGEST_WAIT_SECONDS = 3600.0
 """The system waits for 24 days at most, and calls may have longer limits."""

@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterable
 from typing import Any, assert_never
 
-from farpool_worker.claimer import Claimer
 from farpool_worker.commands import Command, Commands, KillHorse, Shutdown, StopJob
-from farpool_worker.intake import Intake
-from farpool_worker.ledger import Held, Ledger, Stage
 from farpool_worker.log import log
-from farpool_worker.pool import Pool
-from farpool_worker.results import Results
+from farpool_worker.pool.pool import Pool
+from farpool_worker.tasks.claimer import Claimer
+from farpool_worker.tasks.intake import Intake
+from farpool_worker.tasks.ledger import Held, Ledger, Stage
+from farpool_worker.tasks.results import Results
 
 
 class Orders:

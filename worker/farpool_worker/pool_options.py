@@ -1,7 +1,7 @@
 """A pool's options, from a daemon's settings."""
 
 from farpool_common.trust import Trust
-from farpool_worker.pool import PoolOptions
+from farpool_worker.pool.pool import PoolOptions
 from farpool_worker.settings import WorkerSettings
 
 

@@ -16,11 +16,11 @@ from farpool_common.errors import SettingsError
 from farpool_common.formats import FORMATS
 from farpool_common.signing import key_here
 from farpool_worker.connection_url import url_of
+from farpool_worker.host.slots import usable_slots
 from farpool_worker.job_options import JobOptions, RqOptions, border_of, own_serializer
 from farpool_worker.log import start_logging
 from farpool_worker.serve import serve
 from farpool_worker.settings import WorkerSettings, lease_times, max_result_bytes, object_bytes, seconds, whole_number
-from farpool_worker.slots import usable_slots
 
 
 class PoolWorker(Worker):

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from farpool_worker.blas import thread_limits
+from farpool_worker.host.blas import thread_limits
+from farpool_worker.host.memory import warm_settings
 from farpool_worker.log import log
-from farpool_worker.memory import warm_settings
 from farpool_worker.settings import WorkerSettings
 
 SECRETS = ("FARPOOL_URL", "RQ_REDIS_URL", "REDIS_URL", "FARPOOL_PASSWORD_FILE")

@@ -13,11 +13,11 @@ from farpool_common.broker import Durability
 from farpool_common.errors import SettingsError
 from farpool_common.shared import FOLDER_VARIABLE, SharedFolder
 from farpool_common.sizes import MAX_BYTES, RESULT_BYTES_SETTING, most_bytes
-from farpool_worker.host_objects import default_bytes
+from farpool_worker.buffers.host_objects import default_bytes
+from farpool_worker.host.lease_times import LeaseTimes
+from farpool_worker.host.oom import OomWatch
 from farpool_worker.job_options import JobOptions
-from farpool_worker.lease_times import LeaseTimes
-from farpool_worker.oom import OomWatch
-from farpool_worker.slate import TEXT_BYTES
+from farpool_worker.pipe.slate import TEXT_BYTES
 
 STRATEGIES = ("default", "round_robin", "random")
 """RQ's, of which queue comes first: always the first one named; the one after the last that had work; any."""

@@ -17,7 +17,7 @@ from farpool_common.broker.sentinels import primary_of
 from farpool_common.errors import FarpoolError
 from farpool_common.escape import printable
 from farpool_common.keys import Keys
-from farpool_worker.slots import usable_slots
+from farpool_worker.host.slots import usable_slots
 
 PINGS = 100
 SLOW_MS = 5.0

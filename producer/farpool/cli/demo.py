@@ -7,7 +7,7 @@ import click
 import farpool
 from farpool.cli.run import run_on
 from farpool_common.errors import FarpoolError
-from farpool_worker.slots import usable_slots
+from farpool_worker.host.slots import usable_slots
 
 SCRIPT = "wave_means.py"
 

@@ -16,7 +16,7 @@ from farpool_common.errors import SettingsError, SharedStateGoneError
 from farpool_common.handles import Handle, class_of_kind
 
 if TYPE_CHECKING:
-    from farpool.connect import Server
+    from farpool.client.connect import Server
     from farpool.shared.keeper import Parts
     from farpool.shared.link import Link
     from farpool.shared.until import Until
@@ -190,14 +190,14 @@ def _checked(name: str) -> str:
 
 def _server_for_new(url: str | None) -> "Server":
     """In a task the daemon's server; elsewhere as for an Executor."""
-    from farpool.connect import find_server
+    from farpool.client.connect import find_server
 
     return _home_server() or find_server(None) if url is None else find_server(url)
 
 
 def _server_of(object_id: str) -> "Server":
     """Of a handle that came from elsewhere: the daemon's, that of our own handle of it, or the last one used."""
-    from farpool.connect import last_server
+    from farpool.client.connect import last_server
 
     known = _here.get(object_id)
     ours = None if known is None else known._server
@@ -206,7 +206,7 @@ def _server_of(object_id: str) -> "Server":
 
 def _home_server() -> "Server | None":
     """The daemon's, in a task.  Raises SettingsError where the worker keeps that to itself."""
-    from farpool.connect import Server, runs_tasks
+    from farpool.client.connect import Server, runs_tasks
     from farpool_common.broker import masked
 
     here = home.current()

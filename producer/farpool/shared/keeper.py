@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from multiprocessing import util
 from typing import Any
 
-from farpool.connect import Server, lease_seconds
+from farpool.client.connect import Server, lease_seconds
 from farpool.shared.link import close_all, link_to
 from farpool_common.errors import FarpoolError
 

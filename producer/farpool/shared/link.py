@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from farpool.connect import Server
+from farpool.client.connect import Server
 from farpool.shared.until import Until
 from farpool_common.backoff import Backoff
 from farpool_common.bells import Wait

@@ -59,7 +59,7 @@ class _Leased(Shared):
 
     def _acquire(self, until: Until) -> bool:
         """Hold it, as a new holder; False when the time is up."""
-        from farpool.connect import lease_seconds
+        from farpool.client.connect import lease_seconds
         from farpool.shared.keeper import Held, keeper
 
         holder = secrets.token_hex(12)

@@ -12,9 +12,9 @@ from rq import Queue
 from rq.job import Job
 from rq.job import Retry as RqRetry
 
-from farpool.arguments import refusal_of
-from farpool.connect import Server
+from farpool.client.connect import Server
 from farpool.executors import server_for
+from farpool.shipping.arguments import refusal_of
 from farpool.tasks.job_retries import meta_of, rq_retry
 from farpool.tasks.options import TaskOptions
 from farpool.tasks.unique import put_unless_open, unique_id

@@ -17,10 +17,10 @@ if TYPE_CHECKING:  # loaded when something is sent: workers import this module w
     from rq import Queue
     from rq.job import Job
 
-    from farpool.bars import Wanted
-    from farpool.feeder import BufferSize
-    from farpool.future import Future
-    from farpool.mapping import ChunkSize
+    from farpool.futures.future import Future
+    from farpool.maps.bars import Wanted
+    from farpool.maps.feeder import BufferSize
+    from farpool.maps.mapping import ChunkSize
     from farpool.submitter import Submitter
 
 P = ParamSpec("P")

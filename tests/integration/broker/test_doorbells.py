@@ -9,7 +9,7 @@ from replicated import replicated
 from farpool.embedded import Server
 from farpool_common.broker import OUTAGES, WorkerBroker
 from farpool_common.errors import ServerError
-from farpool_worker.claimer import MOST_AT_ONCE, SPOILED_SECONDS, Claimer
+from farpool_worker.tasks.claimer import MOST_AT_ONCE, SPOILED_SECONDS, Claimer
 
 RECONNECTS = 150
 """redis-py's pools refuse to make more than a hundred connections."""

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from pool_driver import Driver
 
-from farpool_worker.forkserver import Launcher
+from farpool_worker.pool.forkserver import Launcher
 
 
 @pytest.fixture(scope="session", autouse=True)

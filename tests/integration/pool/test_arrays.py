@@ -8,7 +8,7 @@ import pool_tasks
 import pytest
 from pool_driver import Driver, chunk, values
 
-from farpool_worker.store import Segment
+from farpool_worker.buffers.store import Segment
 
 
 def test_an_array_goes_there_and_back(driver):

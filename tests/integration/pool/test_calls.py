@@ -11,7 +11,7 @@ from pool_driver import SUPPORT, Driver, chunk, crashes, ended, given_back, plai
 from farpool_common.chunk import Initializer
 from farpool_common.codec import Serializer
 from farpool_common.trust import Trust
-from farpool_worker.events import Returned
+from farpool_worker.pool.events import Returned
 
 
 def _returned(driver, *args, **options):

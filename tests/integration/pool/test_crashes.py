@@ -9,8 +9,8 @@ import pytest
 from pool_driver import Driver, chunk, crashes, ended, given_back, plain, values, wait_for_file
 
 from farpool_common.task import without
-from farpool_worker.child_process import Stage
-from farpool_worker.pool import Pool, restart_delay
+from farpool_worker.pool.child_process import Stage
+from farpool_worker.pool.pool import Pool, restart_delay
 
 
 def _crash(events):
@@ -225,7 +225,7 @@ def test_a_process_that_cannot_be_started_is_told(monkeypatch):
     def launch(self, name):
         raise OSError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr("farpool_worker.forkserver.Launcher.launch", launch)
+    monkeypatch.setattr("farpool_worker.pool.forkserver.Launcher.launch", launch)
     with Driver(1) as driver:
         (crash, *_) = driver.until(crashes)
         assert (crash.pid, crash.lost) == (0, ())

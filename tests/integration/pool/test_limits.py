@@ -7,7 +7,7 @@ from pool_driver import Driver, chunk, crashes, ended, plain, values
 
 from farpool_common.chunk import RUNNER, Chunk, encode_chunk
 from farpool_common.codec import Serializer
-from farpool_worker.events import Returned
+from farpool_worker.pool.events import Returned
 
 
 @pytest.fixture

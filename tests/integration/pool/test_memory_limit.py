@@ -3,7 +3,7 @@
 import pytest
 from pool_driver import Driver, chunk, crashes
 
-from farpool_worker.oom import OomWatch
+from farpool_worker.host.oom import OomWatch
 
 
 def _group(tmp_path, line, folder, events, kills, limit_file, limit):

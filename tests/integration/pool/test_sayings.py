@@ -4,7 +4,7 @@ import telling_tasks  # noqa: F401  the tasks run elsewhere
 from pool_driver import Driver, chunk, crashes, plain, values
 
 from farpool_common.progress import TaskProgress
-from farpool_worker.events import Noted, Returned, Wrote
+from farpool_worker.pool.events import Noted, Returned, Wrote
 
 
 def text(events, work_id="work"):

@@ -10,8 +10,8 @@ from multiprocessing import Pipe
 import numpy as np
 import pytest
 
-from farpool_worker.channel import INLINE_BYTES, MOST_FILES, Channel, GarbageError, framed
-from farpool_worker.store import Segment, lay_out
+from farpool_worker.buffers.store import Segment, lay_out
+from farpool_worker.pipe.channel import INLINE_BYTES, MOST_FILES, Channel, GarbageError, framed
 
 
 def _open_files():

@@ -9,8 +9,8 @@ import pytest
 from pool_driver import Driver, chunk, crashes, ended, plain, values, wait_for_file
 
 from farpool_common.task import without
-from farpool_worker.events import Ended, Returned, TakenBack
-from farpool_worker.take_back import LONG_SECONDS
+from farpool_worker.pool.events import Ended, Returned, TakenBack
+from farpool_worker.pool.take_back import LONG_SECONDS
 
 
 @pytest.fixture

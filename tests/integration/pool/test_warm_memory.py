@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pool_driver import chunk, values, wait_for_file, wait_until_gone
 
-from farpool_worker.warm import IDLE_SECONDS, WarmMemory
+from farpool_worker.buffers.warm import IDLE_SECONDS, WarmMemory
 
 LENGTH = 100_000
 

@@ -23,10 +23,10 @@ from farpool import (
     ServerUnreachableError,
     ServerUnsuitableError,
     TaskLostError,
-    listener,
 )
+from farpool.client import listener
+from farpool.client.inbox import FEW
 from farpool.embedded import Server
-from farpool.inbox import FEW
 from farpool_common.broker import Finish, Task, WorkerBroker
 from farpool_common.calls import arguments, called, run_some
 from farpool_common.codec import Serializer
@@ -156,7 +156,7 @@ def test_slots_are_those_of_the_live_hosts(executor: Executor, worker: HandWorke
 def test_an_outcome_that_a_failover_took_away_fails_its_future_and_does_not_keep_it_waiting(
     executor: Executor, worker: HandWorker, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farpool.watch.LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("farpool.client.watch.LOOK_SECONDS", 0.2)
     first = executor.submit(f.square, 2)
     (task,) = worker.claim()
     # The clock of the old primary was ahead.  The new one has not got the stream, and begins it with earlier ids.
@@ -251,7 +251,7 @@ def test_a_full_queue_is_told_to_those_who_do_not_wait(server: Server, client: r
 @pytest.fixture
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silent tasks are looked at twenty times a second."""
-    monkeypatch.setattr("farpool.watch.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("farpool.client.watch.LOOK_SECONDS", 0.05)
     monkeypatch.setattr(listener, "BLOCK_MS", 50)
 
 
@@ -303,7 +303,7 @@ def test_a_spoiled_key_of_one_task_fails_its_future_and_no_other(
 def test_a_flushed_server_fails_the_calls_it_forgot(
     executor: Executor, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farpool.watch.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("farpool.client.watch.LOOK_SECONDS", 0.05)
     monkeypatch.setattr(listener, "BLOCK_MS", 50)
     future = executor.submit(f.square, 2)
     wait_until(lambda: client.llen("rq:queue:default") == 1)

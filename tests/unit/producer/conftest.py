@@ -7,7 +7,7 @@ import functions
 import pytest
 from fake_broker import DEADLINE, FakeExecutor, FakeServer
 
-from farpool import listener
+from farpool.client import listener
 
 
 def our_threads() -> list[threading.Thread]:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from farpool import bars
+from farpool.maps import bars
 
 
 class Bar:

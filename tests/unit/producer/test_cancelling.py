@@ -89,7 +89,7 @@ def test_cancelling_from_many_threads_at_once_notifies_once(fake: FakeServer) ->
 def test_what_somebody_else_cancelled_is_cancelled_here(
     executor: FakeExecutor, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farpool.watch.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("farpool.client.watch.LOOK_SECONDS", 0.02)
     fake.set(is_paused=True)
     future = executor.submit(f.square, 1)
     fake.wait_until(lambda: fake.enqueued)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from farpool import SettingsError, connect
+from farpool import SettingsError
+from farpool.client import connect
 from farpool_common.signing import SigningKey
 
 

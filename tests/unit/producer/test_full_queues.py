@@ -6,7 +6,8 @@ import functions as f
 import pytest
 from fake_broker import DEADLINE, FakeExecutor, FakeServer
 
-from farpool import QueueFullError, SettingsError, TooLargeError, lane
+from farpool import QueueFullError, SettingsError, TooLargeError
+from farpool.shipping import lane
 
 
 def longest(fake: FakeServer, queue: str = "default") -> int:

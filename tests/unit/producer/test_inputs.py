@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from farpool.inputs import Inputs, reader_of
+from farpool.shipping.inputs import Inputs, reader_of
 
 UNITS = np.array(["2001-01-01", "2002-02-02"], "datetime64[D]")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from fake_broker import DEADLINE
 
-from farpool.objects import Keeper
+from farpool.client.objects import Keeper
 from farpool_common.errors import EncodeError, ServerUnreachableError, TooLargeError
 from farpool_common.payload import Part, StoredObject
 

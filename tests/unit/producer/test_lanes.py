@@ -5,11 +5,11 @@ from typing import Any
 import functions as f
 import pytest
 
-from farpool.future import Future
-from farpool.lane import Lane
+from farpool.futures.future import Future
 from farpool.options import CallOptions
-from farpool.pace import Pace
-from farpool.shipment import Route, Shipment
+from farpool.shipping.lane import Lane
+from farpool.shipping.pace import Pace
+from farpool.shipping.shipment import Route, Shipment
 
 
 def lane(*, slots: int = 2, seconds: float | None = None, calls: int = 0) -> Lane:

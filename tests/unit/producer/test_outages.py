@@ -75,7 +75,7 @@ def test_submit_returns_at_once_during_an_outage(executor: FakeExecutor, fake: F
 def test_a_task_that_the_server_forgot_fails_with_advice(
     executor: FakeExecutor, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farpool.watch.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("farpool.client.watch.LOOK_SECONDS", 0.02)
     fake.set(is_paused=True)
     future = executor.submit(f.square, 1)
     fake.wait_until(lambda: fake.enqueued)
@@ -89,7 +89,7 @@ def test_a_task_that_the_server_forgot_fails_with_advice(
 def test_a_task_that_still_waits_or_runs_is_not_lost(
     executor: FakeExecutor, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farpool.watch.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("farpool.client.watch.LOOK_SECONDS", 0.01)
     future = executor.submit(f.gate, "long", "done")
     fake.wait_until(lambda: fake.looks >= 3)
     f.open_gate("long")
@@ -99,7 +99,7 @@ def test_a_task_that_still_waits_or_runs_is_not_lost(
 def test_a_task_not_sent_yet_is_not_lost(
     executor: FakeExecutor, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farpool.watch.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("farpool.client.watch.LOOK_SECONDS", 0.0)
     fake.set(refusal=ServerBusyError("OOM"))  # it takes no tasks, and answers everything else
     future = executor.submit(f.square, 3)
     assert not threading.Event().wait(0.1)
@@ -111,8 +111,8 @@ def test_a_task_not_sent_yet_is_not_lost(
 def test_a_queue_that_nobody_serves_is_reported_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("farpool.watch.WARN_SECONDS", 0.02)
-    monkeypatch.setattr("farpool.watch.ASK_SECONDS", 0.01)
+    monkeypatch.setattr("farpool.client.watch.WARN_SECONDS", 0.02)
+    monkeypatch.setattr("farpool.client.watch.ASK_SECONDS", 0.01)
     nobody = FakeServer(slots=0)
     executor = FakeExecutor(nobody, queue="mail")
     futures = [executor.submit(f.square, n) for n in range(3)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from farpool.pace import MOST_BYTES, Pace
+from farpool.shipping.pace import MOST_BYTES, Pace
 
 
 def pace(seconds: float | None = None, nbytes: int = 0) -> Pace:

@@ -7,11 +7,11 @@ from itertools import accumulate, chain, count
 import functions as f
 import pytest
 
+from farpool.futures.origin import Origin
 from farpool.options import CallOptions
-from farpool.origin import Origin
-from farpool.pace import Pace
-from farpool.pieces import Pieces
-from farpool.shipment import Route, Shipment
+from farpool.shipping.pace import Pace
+from farpool.shipping.pieces import Pieces
+from farpool.shipping.shipment import Route, Shipment
 from farpool_common.chunk import Outcome
 from farpool_common.failure import Failure
 

@@ -11,7 +11,7 @@ import functions as f
 import pytest
 from fake_broker import DEADLINE, FakeBroker, FakeExecutor
 
-from farpool import listener, sender
+from farpool.client import listener, sender
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import pytest
 from fake_broker import FakeExecutor, FakeServer
 
 from farpool import Retry, SettingsError
-from farpool.future import Future
-from farpool.lane import Lane
+from farpool.futures.future import Future
+from farpool.futures.origin import Origin
 from farpool.options import CallOptions
-from farpool.origin import Origin
-from farpool.pace import Pace
-from farpool.retrying import Retried, Retries
-from farpool.shipment import Route
+from farpool.shipping.lane import Lane
+from farpool.shipping.pace import Pace
+from farpool.shipping.retrying import Retried, Retries
+from farpool.shipping.shipment import Route
 from farpool.tasks.job_retries import meta_of, rq_retry
 from farpool_common.chunk import Outcome
 from farpool_common.errors import FunctionNotFoundError

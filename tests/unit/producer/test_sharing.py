@@ -7,8 +7,8 @@ import functions as f
 import numpy as np
 import pytest
 
-from farpool.inputs import folded, for_ever, reader_of
-from farpool.sharing import SHARED_BYTES, shared
+from farpool.maps.sharing import SHARED_BYTES, shared
+from farpool.shipping.inputs import folded, for_ever, reader_of
 from farpool_common.codec import Ref, Repeated
 from farpool_common.errors import TooLargeError
 

@@ -2,10 +2,10 @@
 
 from farpool_common.calls import IDLE, STARTED, WORK
 from farpool_common.trust import Trust
-from farpool_worker.child import Child, Manners
+from farpool_worker.child.child import Child, Manners
 from farpool_worker.job_options import JobOptions
-from farpool_worker.slate import new_slate
-from farpool_worker.work import Kind
+from farpool_worker.pipe.slate import new_slate
+from farpool_worker.pipe.work import Kind
 
 
 class Cursor(list):

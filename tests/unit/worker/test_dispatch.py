@@ -3,9 +3,9 @@
 import pytest
 
 from farpool_common.task import Task
-from farpool_worker.dispatch import ahead, batches
-from farpool_worker.ledger import Held, Ledger, Share
-from farpool_worker.runtimes import Runtimes
+from farpool_worker.tasks.dispatch import ahead, batches
+from farpool_worker.tasks.ledger import Held, Ledger, Share
+from farpool_worker.tasks.runtimes import Runtimes
 
 
 def held(name: str, label: str = "m:f", calls: int = 1) -> Held:

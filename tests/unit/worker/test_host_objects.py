@@ -7,12 +7,12 @@ import pytest
 from farpool_common.errors import DecodeError
 from farpool_common.sealing import Sealer
 from farpool_common.task import Task
-from farpool_worker.child_objects import ChildObjects
-from farpool_worker.host_objects import HostObjects, sealed
-from farpool_worker.known_objects import KnownObjects
-from farpool_worker.ledger import Ledger, Stage
-from farpool_worker.store import Segment
-from farpool_worker.work import Kind, Work
+from farpool_worker.buffers.host_objects import HostObjects, sealed
+from farpool_worker.buffers.store import Segment
+from farpool_worker.child.child_objects import ChildObjects
+from farpool_worker.pipe.work import Kind, Work
+from farpool_worker.pool.known_objects import KnownObjects
+from farpool_worker.tasks.ledger import Ledger, Stage
 
 
 def segments(nbytes: int = 100, content: bytes = b"") -> tuple[Segment, ...]:

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from farpool_common.broker import WorkerBroker
 from farpool_common.task import Task
-from farpool_worker.job_ends import JobEnds
-from farpool_worker.ledger import Ledger, Share, Stage
-from farpool_worker.outbox import Outbox
+from farpool_worker.tasks.job_ends import JobEnds
+from farpool_worker.tasks.ledger import Ledger, Share, Stage
+from farpool_worker.tasks.outbox import Outbox
 
 JOB = Task(
     id="t", execution="first", queue="q", data=b"", attempt=1, abandons=0, reply=None, calls=1, remaining=((0, 1),),

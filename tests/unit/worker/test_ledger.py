@@ -3,7 +3,7 @@
 import pytest
 
 from farpool_common.task import Task
-from farpool_worker.ledger import Held, Ledger, Share, Stage
+from farpool_worker.tasks.ledger import Held, Ledger, Share, Stage
 
 CALLS = 10
 

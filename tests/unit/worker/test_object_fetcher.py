@@ -9,9 +9,9 @@ import pytest
 from farpool_common.errors import FarpoolError, ObjectExpiredError, ServerUnreachableError
 from farpool_common.payload import Part, StoredObject
 from farpool_common.task import Task
-from farpool_worker.host_objects import HostObjects
-from farpool_worker.ledger import Held
-from farpool_worker.object_fetcher import ObjectFetcher
+from farpool_worker.buffers.host_objects import HostObjects
+from farpool_worker.tasks.ledger import Held
+from farpool_worker.tasks.object_fetcher import ObjectFetcher
 
 DEADLINE = 30.0
 

@@ -8,7 +8,7 @@ import pytest
 
 from farpool_common.broker import JobEnd, Task, Written
 from farpool_common.errors import ServerUnreachableError
-from farpool_worker.outbox import Outbox, Outcomes
+from farpool_worker.tasks.outbox import Outbox, Outcomes
 
 
 @dataclass

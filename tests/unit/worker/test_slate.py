@@ -5,12 +5,12 @@ import random
 import pytest
 
 from farpool_common.progress import TaskProgress
-from farpool_worker.assignment import Assignment
-from farpool_worker.channel import GarbageError
-from farpool_worker.events import Noted, Wrote
-from farpool_worker.slate import RUNG, SLATE_BYTES, TEXT_BYTES, VERSION, Pen, Slate, new_slate
-from farpool_worker.task_listener import LOOK_SECONDS, TaskListener
-from farpool_worker.work import Kind, Work
+from farpool_worker.pipe.channel import GarbageError
+from farpool_worker.pipe.slate import RUNG, SLATE_BYTES, TEXT_BYTES, VERSION, Pen, Slate, new_slate
+from farpool_worker.pipe.work import Kind, Work
+from farpool_worker.pool.assignment import Assignment
+from farpool_worker.pool.events import Noted, Wrote
+from farpool_worker.pool.task_listener import LOOK_SECONDS, TaskListener
 
 
 class Pair:

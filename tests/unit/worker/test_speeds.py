@@ -1,6 +1,6 @@
 """How long results wait in a child for those of further calls."""
 
-from farpool_worker.speeds import CAUTIOUS_CALLS, Speeds
+from farpool_worker.child.speeds import CAUTIOUS_CALLS, Speeds
 
 
 def test_results_wait_for_a_function_that_was_quick_the_last_time() -> None:

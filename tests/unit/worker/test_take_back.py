@@ -14,13 +14,13 @@ import pytest
 from farpool_common.calls import CALL, LAST, STOP, WORK
 from farpool_common.task import count
 from farpool_common.trust import Trust
-from farpool_worker.assignment import Assignment
-from farpool_worker.channel import Message
-from farpool_worker.child import Child, Manners
-from farpool_worker.events import Ended, Progress, TakenBack
+from farpool_worker.child.child import Child, Manners
 from farpool_worker.job_options import JobOptions
-from farpool_worker.slate import new_slate
-from farpool_worker.take_back import TakeBack
+from farpool_worker.pipe.channel import Message
+from farpool_worker.pipe.slate import new_slate
+from farpool_worker.pool.assignment import Assignment
+from farpool_worker.pool.events import Ended, Progress, TakenBack
+from farpool_worker.pool.take_back import TakeBack
 
 LATER = 1000.0
 """Seconds after which everything is long."""

@@ -8,9 +8,9 @@ import pytest
 
 from farpool_common.errors import DecodeError, ServerUnreachableError
 from farpool_common.payload import Part
-from farpool_worker.shared import SharedMemory
-from farpool_worker.store import Segment
-from farpool_worker.transfer import Fetch, Fetched, Store, Stored, Transfer
+from farpool_worker.buffers.shared import SharedMemory
+from farpool_worker.buffers.store import Segment
+from farpool_worker.tasks.transfer import Fetch, Fetched, Store, Stored, Transfer
 
 PART = Part("rq:farpool:data:t:0", 100_000, 1)
 

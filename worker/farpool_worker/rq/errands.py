@@ -24,12 +24,12 @@ from rq.worker_registration import clean_worker_registry
 from farpool_common.broker import client_of
 from farpool_common.formats import Format, decompressed
 from farpool_common.preparing import Preparer
-from farpool_worker.job_data import Call, check_accepted
 from farpool_worker.job_options import RqOptions
+from farpool_worker.pipe.job_data import Call, check_accepted
+from farpool_worker.pipe.work import JobRef, Kind, Work
 from farpool_worker.rq.current_job import current, current_class
 from farpool_worker.rq.horse import horse
 from farpool_worker.rq.recognised import job_class
-from farpool_worker.work import JobRef, Kind, Work
 
 OUTAGES = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError)
 

@@ -13,9 +13,9 @@ from rq.queue import Queue
 from rq.utils import import_attribute
 
 from farpool_common.keys import Keys
-from farpool_worker.job_data import encoded_by
 from farpool_worker.job_options import RqOptions
 from farpool_worker.log import log
+from farpool_worker.pipe.job_data import encoded_by
 from farpool_worker.rq.fence import Fence, FencedRedis, LeaseGoneError, WrittenError
 
 ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]

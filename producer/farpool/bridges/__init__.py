@@ -1,0 +1,1 @@
+"""What the bridges to joblib and dask share."""

@@ -1,0 +1,1 @@
+"""What an executor runs: one sender and one listener, the connection between them, and its upkeep."""

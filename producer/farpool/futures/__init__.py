@@ -1,0 +1,1 @@
+"""Futures: what a caller holds while its call runs elsewhere, and where an outcome came from."""

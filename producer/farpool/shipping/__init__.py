@@ -1,0 +1,1 @@
+"""Calls on their way: gathered, cut, encoded, and watched over until the last outcome is here."""

@@ -1,0 +1,1 @@
+"""Memory without a name, in which large values pass between the daemon and its children."""

@@ -1,0 +1,1 @@
+"""What runs in a child: tasks come through the pipe, outcomes go back."""

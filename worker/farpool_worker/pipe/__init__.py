@@ -1,0 +1,1 @@
+"""What passes between the daemon and a child: messages, and the work that they ask for."""
