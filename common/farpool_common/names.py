@@ -97,9 +97,12 @@ def unwrapped(
 
 
 def class_name(found: type) -> str:
-    """`module:qualname` of a class, portable when it lives in `__main__`."""
+    """`module:qualname` of a class, portable when it lives in `__main__`.
+
+    One that came here with its code lives in the `__main__` of who sent it.
+    """
     module = found.__module__
-    if module in ("__main__", "__mp_main__"):
+    if module in ("__main__", "__mp_main__") and _lookup(module, found.__qualname__) is found:
         module = main_module_name() or module
     return f"{module}:{found.__qualname__}"
 

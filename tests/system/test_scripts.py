@@ -10,6 +10,7 @@ import pytest
 import farpool
 import farpool_common
 import farpool_worker
+from farpool.embedded import Server
 
 SCRIPT = """
 import dataclasses, enum
@@ -59,10 +60,18 @@ def test_everything_in_the_script_itself_travels_both_ways(tmp_path: Path, name:
 
 
 @pytest.mark.parametrize("name", ["my script.py", "script.v2.py"])
-def test_a_script_whose_name_no_worker_can_import_is_refused_at_once_by_its_name(tmp_path: Path, name: str):
+def test_what_a_script_defines_whose_name_no_worker_can_import_travels_with_its_code(tmp_path: Path, name: str):
     (tmp_path / name).write_text(SCRIPT)
     command = [sys.executable, name]
     done = subprocess.run(command, cwd=tmp_path, env=without_server(), capture_output=True, text=True, timeout=60)
+    assert done.stdout == "True True 7\n[32, 9]\n", done.stderr
+
+
+@pytest.mark.parametrize("name", ["my script.py", "script.v2.py"])
+def test_without_a_key_such_a_script_is_refused_at_once_by_its_name(server: Server, tmp_path: Path, name: str):
+    (tmp_path / name).write_text(SCRIPT)
+    environ = without_server() | {"FARPOOL_URL": server.url}
+    done = subprocess.run([sys.executable, name], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60)
     assert "FunctionNotImportableError" in done.stderr
     assert f"a script called '{name}' cannot be imported" in done.stderr
 
