@@ -21,7 +21,7 @@ from farpool_common.codec import (
 )
 from farpool_common.errors import DecodeError
 from farpool_common.failure import Failure
-from farpool_common.keeping import Keeping
+from farpool_common.stored_results import Ownership
 
 VERSION = 1
 RUNNER = "farpool_common.runner.run_chunk"
@@ -34,7 +34,7 @@ MAX_CALLS = 100_000
 """Calls in one chunk; a bound for what one hostile record can make a worker loop over (guess)."""
 
 
-MOST_KEPT_SECONDS = 10**9
+MOST_OWNED_SECONDS = 10**9
 """After which results that stay with the workers expire; as long as stored objects may."""
 
 BY_VALUE = "<a function by value>"
@@ -59,8 +59,8 @@ class Chunk:
     (one sequence per argument, all equally long; a range or an array may be one).  `kwargs` maps a call's
     index to its keywords.  `limit` is the time limit of each call in seconds.  `together`: nobody awaits
     single results, so those of quick calls need not travel before the last one is there.  `opens`: its producer has
-    the key, so results that only a pickle can describe may travel signed.  `keeping`: results stay with the workers,
-    and their descriptions travel (`keeping.py`).
+    the key, so results that only a pickle can describe may travel signed.  `ownership`: results stay with the workers,
+    and their descriptions travel (`stored_results.py`).
 
     `code` is the function where it travels by value (`by_value.py`); it takes the place of the name.
     """
@@ -74,7 +74,7 @@ class Chunk:
     together: bool = False
     code: bytes = field(default=b"", repr=False)
     opens: bool = False
-    keeping: Keeping | None = None
+    ownership: Ownership | None = None
 
     def __len__(self) -> int:
         if self.rows is not None:
@@ -122,7 +122,7 @@ def encode_chunk(chunk: Chunk, seal: Seal | None = None) -> Encoded:
                 [start.owner, start.code or start.function, start.args] if start else None,
                 chunk.together,
                 chunk.opens,
-                [chunk.keeping.owner, chunk.keeping.seconds] if chunk.keeping else None,
+                [chunk.ownership.owner, chunk.ownership.seconds] if chunk.ownership else None,
             ],
             takes_refs=True,
             seal=seal,
@@ -141,7 +141,7 @@ def decode_chunk(
     """The chunk that `encode_chunk` wrote.  Raises DecodeError when it is none, and what `seal` raises."""
     match decode(*_whole(envelope, buffers), classes=classes, objects=objects, seal=seal):
         case [1, (str() | bytes()) as function, rows, columns, list(kwargs), limit, start, *flags]:
-            together, opens, keeping = _flags(flags)
+            together, opens, ownership = _flags(flags)
             chunk = Chunk(
                 _name(function),
                 _sequences(rows),
@@ -152,7 +152,7 @@ def decode_chunk(
                 together,
                 _code(function),
                 opens,
-                keeping,
+                ownership,
             )
         case _:
             raise DecodeError(f"not a chunk of version {VERSION}: is this worker older than the producer?")
@@ -170,12 +170,12 @@ def written(envelope: bytes, buffers: Sequence[memoryview]) -> bytes | memoryvie
     return envelope if envelope or not buffers else buffers[0]
 
 
-def _flags(flags: list[Any]) -> tuple[bool, bool, Keeping | None]:
+def _flags(flags: list[Any]) -> tuple[bool, bool, Ownership | None]:
     match flags:
         case [bool(together), bool(opens), None]:
             return together, opens, None
-        case [bool(together), bool(opens), [str(owner), int(seconds)]] if 0 < seconds < MOST_KEPT_SECONDS:
-            return together, opens, Keeping(owner, seconds)
+        case [bool(together), bool(opens), [str(owner), int(seconds)]] if 0 < seconds < MOST_OWNED_SECONDS:
+            return together, opens, Ownership(owner, seconds)
         case _:
             raise DecodeError(f"not a chunk of version {VERSION}: is this worker older than the producer?")
 

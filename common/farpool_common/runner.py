@@ -18,7 +18,6 @@ from farpool_common.chunk import Chunk
 from farpool_common.codec import Encoded, Seal, decode
 from farpool_common.delivery import cannot_travel, deliver
 from farpool_common.failure import Failure
-from farpool_common.keeping import Keeping, kept
 from farpool_common.keys import Keys
 from farpool_common.limit import SoftLimit
 from farpool_common.payload import parts_from_rows
@@ -27,6 +26,7 @@ from farpool_common.sealing import Sealer
 from farpool_common.shared import map_arguments
 from farpool_common.signing import key_here
 from farpool_common.sizes import MAX_BYTES
+from farpool_common.stored_results import Ownership, stored_result
 from farpool_common.trust import Trust, class_of
 
 MOST_RQ_RESULT_BYTES = 256 * 1024 * 1024
@@ -55,13 +55,13 @@ def run_chunk(envelope: bytes, parts: Sequence[Sequence[Any]], seal: bytes = b""
         delivered.append([encoded.envelope, *buffers] if buffers else encoded.envelope)
 
     for results in _run_all(prepared):
-        if prepared.chunk.keeping is not None:
-            results = _kept(results, prepared.chunk, prepared.chunk.keeping, sealer)
+        if prepared.chunk.ownership is not None:
+            results = _kept(results, prepared.chunk, prepared.chunk.ownership, sealer)
         deliver(results, prepared.chunk.function, MOST_RQ_RESULT_BYTES, send, sealer)
     return delivered
 
 
-def _kept(results: Results, chunk: Chunk, keeping: Keeping, seal: Seal | None) -> Results:
+def _kept(results: Results, chunk: Chunk, ownership: Ownership, seal: Seal | None) -> Results:
     """The same with descriptions of values, which are stored."""
     client, keys = _server()
     objects, values, failures = StoredObjects(client, keys, PLACE), list(results.values), dict(results.failures)
@@ -69,8 +69,8 @@ def _kept(results: Results, chunk: Chunk, keeping: Keeping, seal: Seal | None) -
         if results.first + place in failures:
             continue
         try:
-            found = kept(value, chunk.function, MAX_BYTES, seal)
-            objects.keep(objects.described_as(found.id, found.sizes), found.buffers, keeping.owner, keeping.seconds)
+            found = stored_result(value, chunk.function, MAX_BYTES, seal)
+            objects.keep(objects.described_as(found.id, found.sizes), found.buffers, ownership.owner, ownership.seconds)
             values[place] = found.description
         except Exception as error:  # or whatever a property of the value raised
             values[place], failures[results.first + place] = None, Failure.of(cannot_travel(chunk.function, error))

@@ -23,9 +23,9 @@ from farpool_common.backoff import Backoff
 from farpool_common.broker import WAITED_OUT, StoredObjects
 from farpool_common.codec import Encoded, Ref, decode, encode
 from farpool_common.errors import FarpoolError, TooLargeError
-from farpool_common.keeping import Keeping, read_description
 from farpool_common.payload import StoredObject
 from farpool_common.sizes import ARGUMENT_BYTES_SETTING
+from farpool_common.stored_results import Ownership, read_description
 
 logger = logging.getLogger("farpool")
 
@@ -89,9 +89,9 @@ class Keeper:
         return value
 
     @property
-    def keeping(self) -> Keeping:
+    def ownership(self) -> Ownership:
         """Under which name workers store results for this process."""
-        return Keeping(self._owner, self._server.object_seconds)
+        return Ownership(self._owner, self._server.object_seconds)
 
     def adopted(self, description: Any) -> Ref[Any]:
         """The reference to a result that workers have stored for this process.  Raises DecodeError."""

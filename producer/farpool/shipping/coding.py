@@ -55,7 +55,8 @@ def _check_found(function: Callable[..., Any], name: str) -> None:
     reached: Any = sys.modules.get(module)
     for part in name.partition(":")[2].split("."):
         reached = getattr(reached, part, None)
-    if reached is not function and not (isinstance(function, MethodType) and reached == function):
+    is_same = reached is function or (isinstance(function, MethodType) and reached == function)
+    if not is_same and not _stands_for(reached, function):
         raise FunctionNotImportableError(
             f"workers import functions by name, and {name} is not what was given but an object around it, or an older "
             f"one ({type(function).__module__}.{type(function).__qualname__}). scikit-learn wraps its calls so, and "
@@ -107,3 +108,8 @@ class CodeLanes:
         finally:
             with self._lock:
                 lane.users -= 1
+
+
+def _stands_for(found: Any, function: Callable[..., Any]) -> bool:
+    """Whether this is the task that `@task` made of the function: a call of it calls the function."""
+    return bool(getattr(type(found), "stands_for_function", False)) and found.__wrapped__ is function

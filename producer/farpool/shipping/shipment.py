@@ -12,10 +12,10 @@ from farpool_common.by_value import Code
 from farpool_common.chunk import Chunk, Initializer, Outcome
 from farpool_common.codec import Ref, Seal
 from farpool_common.ids import new_id
-from farpool_common.keeping import Keeping
 from farpool_common.payload import Part
 from farpool_common.progress import TaskProgress
 from farpool_common.signing import SigningKey
+from farpool_common.stored_results import Ownership
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Route:
         start = self.initializer
         if start is not None and self.initializer_code is not None:
             start = replace(start, code=self.initializer_code.body)
-        fields = calls | {"opens": self.seal is not None, "keeping": self.keeper and self.keeper.keeping}
+        fields = calls | {"opens": self.seal is not None, "ownership": self.keeper and self.keeper.ownership}
         return Chunk(self.name, limit=self.options.timeout, initializer=start, code=code, **fields)
 
     def results(self, outcome: Outcome) -> Outcome:
@@ -65,7 +65,7 @@ class Adopts(Protocol):
     """Who takes over results that stay with the workers."""
 
     @property
-    def keeping(self) -> Keeping:
+    def ownership(self) -> Ownership:
         """Under which name workers store them."""
         ...
 

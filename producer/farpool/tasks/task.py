@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import update_wrapper
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from farpool.retry import is_number
 from farpool.tasks.job_retries import give_up_unless_named, is_inside, may_be_job
@@ -125,6 +125,9 @@ class TaskView(Generic[P, R]):
 class Task(TaskView[P, R]):
     """What `@task` makes of a function.  It stands under the function's name, so workers find it there: calling it
     calls the function."""
+
+    stands_for_function: ClassVar[bool] = True
+    """Whoever wants the function by its name may call this instead."""
 
     def __init__(self, function: Callable[P, R], options: TaskOptions) -> None:
         _check(function)

@@ -9,10 +9,10 @@ from rq import Queue, SimpleWorker
 from farpool_common.broker import Payloads, StoredObjects
 from farpool_common.chunk import RUNNER, Chunk, decode_outcome, encode_chunk
 from farpool_common.codec import Serializer, decode
-from farpool_common.keeping import Keeping, read_description
 from farpool_common.keys import Keys
 from farpool_common.runner import run_chunk
 from farpool_common.shared import SharedFiles, SharedFolder
+from farpool_common.stored_results import Ownership, read_description
 
 
 def _run(client, chunk):
@@ -81,7 +81,7 @@ def test_rq_reads_arguments_in_memory_that_it_shares_and_says_so_when_it_cannot(
 
 
 def test_results_that_stay_on_the_server_are_described(client):
-    chunk = Chunk("pool_tasks:add", rows=[[1], ["x"], [3, 4]], keeping=Keeping("owner", 60))
+    chunk = Chunk("pool_tasks:add", rows=[[1], ["x"], [3, 4]], ownership=Ownership("owner", 60))
     (outcome,) = _outcomes(_run(client, chunk))
     assert outcome.failures.keys() == {1}
     objects = StoredObjects(client, Keys(), "the test's server")

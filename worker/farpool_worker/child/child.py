@@ -36,11 +36,11 @@ from farpool_common.codec import Encoded
 from farpool_common.delivery import all_failed, deliver
 from farpool_common.errors import DecodeError
 from farpool_common.home import Home, settle
-from farpool_common.keeping import KeptResult
 from farpool_common.limit import SoftLimit
 from farpool_common.preparing import NO_WARRANT, Prepared, Preparer
 from farpool_common.progress import listen
 from farpool_common.signing import hold
+from farpool_common.stored_results import StoredResult
 from farpool_common.task import Ranges
 from farpool_common.trust import Trust, class_of, enable, resolve
 from farpool_worker.buffers import warm
@@ -58,8 +58,8 @@ from farpool_worker.host.memory import IDLE_SECONDS, give_back
 from farpool_worker.job_options import JobOptions
 from farpool_worker.pipe.channel import Channel, Message, framed
 from farpool_worker.pipe.job_data import chunk_of
-from farpool_worker.pipe.keeper import KeptObject, kept_one_by_one
 from farpool_worker.pipe.slate import TEXT_BYTES, Pen, Slate
+from farpool_worker.pipe.storing import ObjectToStore, stored_one_by_one
 from farpool_worker.pipe.work import JobRef, Kind, Work
 
 TOGETHER_SECONDS = 0.02
@@ -254,24 +254,24 @@ class Child:
         self._enter(REPORTING)
         seal, most_bytes = self._preparer.seal_for(chunk), self._manners.most_bytes
 
-        def send(part: Results, encoded: Encoded, kept: KeptResult | None = None) -> None:
+        def send(part: Results, encoded: Encoded, stored: StoredResult | None = None) -> None:
             is_end = part.stop == ranges[-1][1]
             if is_end:
                 self._slate.tell_all()
             else:
                 self._slate.tell_rest()
             fields = ["progress", number, part.first, part.stop, len(part.failures), part.seconds, encoded.envelope]
-            if kept is None or chunk.keeping is None or part.failures:
+            if stored is None or chunk.ownership is None or part.failures:
                 self._reporter.add([*fields, is_end, None], self._memory.holding(encoded.buffers))
             else:
-                row = KeptObject.of(kept, chunk.keeping).fields
-                self._reporter.add([*fields, is_end, row], Segment.holding(kept.buffers))
+                row = ObjectToStore.of(stored, chunk.ownership).fields
+                self._reporter.add([*fields, is_end, row], Segment.holding(stored.buffers))
 
-        if chunk.keeping is None:
+        if chunk.ownership is None:
             deliver(results, chunk.function, most_bytes, send, seal)
             return
-        for one, kept in kept_one_by_one(results, chunk.function, most_bytes, seal):
-            deliver(one, chunk.function, most_bytes, partial(send, kept=kept), seal)
+        for one, stored in stored_one_by_one(results, chunk.function, most_bytes, seal):
+            deliver(one, chunk.function, most_bytes, partial(send, stored=stored), seal)
 
 
 def _work(fields: list[Any], segments: list[Segment]) -> Work:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from farpool_common.calls import CALL, PREPARING, STARTED, WORK, Cursor
 from farpool_common.task import Ranges, count, without
 from farpool_worker.pipe.channel import GarbageError, Message
-from farpool_worker.pipe.keeper import KeptObject
+from farpool_worker.pipe.storing import ObjectToStore
 from farpool_worker.pipe.work import Work
 from farpool_worker.pool.events import Ended, Event, Progress, Returned, Settled, Settling, TakenBack
 
@@ -91,12 +91,12 @@ class Assignment:
                 float(seconds),
                 bytes(data),
                 bool(is_end),
-                None | list() as kept,
+                None | list() as to_store,
             ]:
                 work_id = self._cover(number, first, stop)
                 if is_end:
                     self._check_over(number)
-                span, found = ((first, stop),), KeptObject.from_fields(kept)
+                span, found = ((first, stop),), ObjectToStore.from_fields(to_store)
                 return Progress(work_id, span, failed, seconds, self._pid, data, message.segments, is_end, found)
             case ["returned", int(number), float(seconds), None | str() as error, bytes(envelope)]:
                 work_id = self._cover(number, 0, 1)

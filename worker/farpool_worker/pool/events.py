@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from farpool_common.progress import TaskProgress
 from farpool_common.task import Ranges
 from farpool_worker.buffers.store import Segment
-from farpool_worker.pipe.keeper import KeptObject
+from farpool_worker.pipe.storing import ObjectToStore
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Outcomes of some calls of a chunk: an envelope of `encode_outcome` and its buffers, or, with `kept`, the parts of
+    """Outcomes of some calls of a chunk: an envelope of `encode_outcome` and its buffers; with `to_store`, parts of
     the one result that stays here.  `is_end`: the child is through with the work, as an Ended that follows says."""
 
     work_id: str
@@ -21,7 +21,7 @@ class Progress:
     envelope: bytes
     segments: tuple[Segment, ...]
     is_end: bool = False
-    kept: KeptObject | None = None
+    to_store: ObjectToStore | None = None
 
 
 @dataclass(frozen=True)

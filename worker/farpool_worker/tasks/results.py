@@ -31,7 +31,7 @@ from farpool_worker.tasks.object_fetcher import FetchedObjects, ObjectFetcher
 from farpool_worker.tasks.outbox import Closing, Outbox, Outcomes
 from farpool_worker.tasks.runtimes import Runtimes
 from farpool_worker.tasks.telling import Telling
-from farpool_worker.tasks.transfer import Fetch, Fetched, Keep, Kept, Moved, Store, Stored, Transfer
+from farpool_worker.tasks.transfer import Fetch, Fetched, Moved, ObjectStored, Store, Stored, StoreObject, Transfer
 
 
 class Results:
@@ -96,7 +96,7 @@ class Results:
                 if error is not None:
                     _fail_instead(outcomes, error)
                 outcomes.parts = parts
-            case Kept(outcomes, object_id, segments, error):
+            case ObjectStored(outcomes, object_id, segments, error):
                 self._kept(outcomes, object_id, segments, error)
             case _:
                 assert_never(moved)
@@ -203,9 +203,9 @@ class Results:
         self._ledger.cover(held, event.ranges)
         span = event.ranges[0][0], event.ranges[-1][1]
         outcomes = Outcomes(held.task, event.envelope, span, not held.remaining, held.seconds)
-        if event.kept is not None:
+        if event.to_store is not None:
             outcomes.parts = None
-            self.moved(self._transfer.order(Keep(outcomes, event.kept, event.segments)))
+            self.moved(self._transfer.order(StoreObject(outcomes, event.to_store, event.segments)))
             self._outbox.add(outcomes)
         else:
             self._post(held.task, outcomes, event.segments)

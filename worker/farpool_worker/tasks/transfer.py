@@ -16,7 +16,7 @@ from farpool_common.payload import Part
 from farpool_worker.buffers.shared import SharedMemory
 from farpool_worker.buffers.store import Segment
 from farpool_worker.buffers.warm import IDLE_SECONDS, WarmMemory
-from farpool_worker.pipe.keeper import KeptObject
+from farpool_worker.pipe.storing import ObjectToStore
 from farpool_worker.tasks.ledger import Held
 from farpool_worker.tasks.outbox import Outcomes
 from farpool_worker.threads import Background
@@ -54,11 +54,11 @@ class Store:
 
 
 @dataclass(frozen=True)
-class Keep:
+class StoreObject:
     """Store a result that stays on this side, before its producer is told of it."""
 
     outcomes: Outcomes
-    kept: KeptObject
+    to_store: ObjectToStore
     segments: Sequence[Segment]
 
     @property
@@ -86,7 +86,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Kept:
+class ObjectStored:
     """A result is stored and its parts may serve tasks here, or it cannot be stored."""
 
     outcomes: Outcomes
@@ -95,8 +95,8 @@ class Kept:
     error: FarpoolError | None = None
 
 
-Order = Fetch | Store | Keep
-Moved = Fetched | Stored | Kept
+Order = Fetch | Store | StoreObject
+Moved = Fetched | Stored | ObjectStored
 
 
 class Transfer:
@@ -166,24 +166,24 @@ class Transfer:
         match order:
             case Fetch():
                 return self._fetch(order)
-            case Keep():
-                return self._keep(order)
+            case StoreObject():
+                return self._store_object(order)
             case Store():
                 return self._store(order)
             case _:
                 assert_never(order)
 
-    def _keep(self, order: Keep) -> Kept:
-        kept = order.kept
-        stored = self._stored.described_as(kept.id, kept.sizes)
+    def _store_object(self, order: StoreObject) -> ObjectStored:
+        to_store = order.to_store
+        stored = self._stored.described_as(to_store.id, to_store.sizes)
         try:
-            self._stored.keep(stored, [segment.view for segment in order.segments], kept.owner, kept.seconds)
+            self._stored.keep(stored, [segment.view for segment in order.segments], to_store.owner, to_store.seconds)
         except WAITED_OUT:
             raise
         except FarpoolError as error:
             _close(order.segments)
-            return Kept(order.outcomes, kept.id, (), error)
-        return Kept(order.outcomes, kept.id, order.segments)
+            return ObjectStored(order.outcomes, to_store.id, (), error)
+        return ObjectStored(order.outcomes, to_store.id, order.segments)
 
     def _store(self, order: Store) -> Stored:
         try:

@@ -8,11 +8,11 @@ from farpool_common.calls import Results
 from farpool_common.codec import Seal
 from farpool_common.delivery import cannot_travel
 from farpool_common.failure import Failure
-from farpool_common.keeping import Keeping, KeptResult, Sizes, kept, read_description
+from farpool_common.stored_results import Ownership, Sizes, StoredResult, read_description, stored_result
 
 
 @dataclass(frozen=True)
-class KeptObject:
+class ObjectToStore:
     """What the daemon is to store; the segments of its message hold the parts."""
 
     id: str
@@ -21,9 +21,9 @@ class KeptObject:
     seconds: int
 
     @classmethod
-    def of(cls, result: KeptResult, keeping: Keeping) -> "KeptObject":
+    def of(cls, result: StoredResult, ownership: Ownership) -> "ObjectToStore":
         """A result, for its owner."""
-        return cls(result.id, result.sizes, keeping.owner, keeping.seconds)
+        return cls(result.id, result.sizes, ownership.owner, ownership.seconds)
 
     @property
     def fields(self) -> list[Any]:
@@ -31,7 +31,7 @@ class KeptObject:
         return [self.id, self.sizes, self.owner, self.seconds]
 
     @classmethod
-    def from_fields(cls, fields: Sequence[Any] | None) -> "KeptObject | None":
+    def from_fields(cls, fields: Sequence[Any] | None) -> "ObjectToStore | None":
         """The object that was described by `fields`."""
         if fields is None:
             return None
@@ -39,9 +39,9 @@ class KeptObject:
         return cls(*read_description([object_id, sizes]), owner, seconds)
 
 
-def kept_one_by_one(
+def stored_one_by_one(
     results: Results, function: str, most_bytes: int, seal: Seal | None
-) -> Iterator[tuple[Results, KeptResult | None]]:
+) -> Iterator[tuple[Results, StoredResult | None]]:
     """Each call by itself, with its value where there is one; a value that cannot be stored has failed."""
     for place, value in enumerate(results.values):
         index = results.first + place
@@ -50,7 +50,7 @@ def kept_one_by_one(
             yield replace(one, failures={index: results.failures[index]}), None
             continue
         try:
-            found = kept(value, function, most_bytes, seal)
+            found = stored_result(value, function, most_bytes, seal)
         except Exception as error:  # or whatever a property of the value raised
             yield replace(one, failures={index: Failure.of(cannot_travel(function, error))}), None
         else:

@@ -1,6 +1,6 @@
 """Results that stay on the workers' side: each is stored as an object of its producer, who gets its description.
 
-    value -> KeptResult -> description in the outcome -> reference at the producer
+    value -> StoredResult -> description in the outcome -> reference at the producer
 
 An object that nobody takes over, because the producer is gone or did not want the result any more, expires.
 """
@@ -22,7 +22,7 @@ Sizes = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Keeping:
+class Ownership:
     """Whose the results are, and after how many seconds they expire unless their owner renews them."""
 
     owner: str
@@ -30,7 +30,7 @@ class Keeping:
 
 
 @dataclass(frozen=True)
-class KeptResult:
+class StoredResult:
     """A result as it is stored.  Its id is its own, not that of its content: so it has one owner, and goes with it."""
 
     id: str
@@ -43,18 +43,18 @@ class KeptResult:
         return [self.id, [list(size) for size in self.sizes]]
 
 
-def kept(value: Any, function: str, most_bytes: int, seal: Seal | None = None) -> KeptResult:
+def stored_result(value: Any, function: str, most_bytes: int, seal: Seal | None = None) -> StoredResult:
     """The stored form of a result.  Raises EncodeError and TooLargeError."""
     encoded = encode(value, seal=seal)
     if encoded.nbytes > most_bytes:
         raise TooLargeError(f"the result of {function}", encoded.nbytes, most_bytes, RESULT_BYTES_SETTING)
     buffers = (memoryview(encoded.envelope), *encoded.buffers)
     sizes = [(buffer.nbytes, xxhash.xxh3_64_intdigest(buffer)) for buffer in buffers]
-    return KeptResult(secrets.token_hex(16), sizes, buffers)
+    return StoredResult(secrets.token_hex(16), sizes, buffers)
 
 
 def read_description(found: Any) -> tuple[str, Sizes]:
-    """Id and sizes of a kept result.  Raises DecodeError."""
+    """Id and sizes of a stored result.  Raises DecodeError."""
     match found:
         case [str(object_id), [_, *_] as rows] if is_object_id(object_id):
             return object_id, [_size(row) for row in rows]
