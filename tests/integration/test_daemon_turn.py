@@ -152,3 +152,18 @@ def test_a_job_is_stopped_that_was_claimed_while_the_daemon_read_commands(server
     while daemon._broker.client.hget(KEYS.job("t"), "status") not in (b"stopped", b"failed"):
         turn(daemon)
     assert daemon._broker.client.hget(KEYS.job("t"), "status") == b"stopped"
+
+
+def test_a_daemon_that_is_asked_to_stop_as_a_doorbell_rings_gives_the_task_back(server, daemon):
+    """Both are met in one turn: stopping reads what the doorbell has brought."""
+    while not daemon._pool.idle():
+        turn(daemon)
+    while not daemon._claimer.waitables():
+        turn(daemon)
+    producer = ProducerBroker(server.url)
+    producer.enqueue("default", [NewTask(id="t", data=b"\x94", description="d", label="m:f")])
+    wait(daemon._claimer.waitables())
+    daemon._stop_requests.count, daemon._stop_requests.name = 1, "SIGTERM"
+    turn(daemon)
+    assert producer.waiting("default") == 1
+    producer.close()

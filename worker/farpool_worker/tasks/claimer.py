@@ -47,7 +47,7 @@ class Claimer:
         So is another primary: whoever waits at the old one hears of nothing.
         """
         for bell in ready:
-            if isinstance(bell, Doorbell):
+            if isinstance(bell, Doorbell) and bell.is_armed:  # who stops has read it since
                 self._keep(bell, self._answer(bell, now), now)
         if any(bell.is_armed and now >= self._silent_at(bell) for bell in self._doorbells):
             raise ServerUnreachableError("a doorbell's connection is silent: the server is gone, or was paused")
