@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import functools
+import threading
 
 import numpy as np
 import psutil
@@ -11,6 +12,7 @@ import tasks
 from daemons import daemons, wait_for
 
 from farpool import Executor, RemoteError, as_completed, wait
+from farpool.client import client as client_module
 from farpool_common.broker import connect
 
 
@@ -158,6 +160,19 @@ def test_results_leave_nothing_in_redis_but_tombstones(server, tmp_path):
         rqs = {b"rq:queues", b"rq:worker:a", b"rq:workers", b"rq:workers:default", b"rq:clean_groups"}
         wait_for(lambda: set(client.keys()) - set(client.keys("rq:job:*")) <= ours | rqs)  # arguments go last
         assert all(0 < client.ttl(key) <= 120 for key in client.keys("rq:job:*"))
+
+
+def test_a_shutdown_amid_a_read_leaves_nothing_either(host, monkeypatch):
+    monkeypatch.setattr(client_module, "TIDY_SECONDS", 30.0)
+    with connect(host.url) as redis:
+        before = set(redis.keys("rq:job:*"))
+        executor = Executor(host.url)
+        assert executor.submit(tasks.square, 3).result() == 9
+        turn = executor._session.client._inbox.turn
+        turn.acquire()
+        threading.Timer(0.05, turn.release).start()
+        executor.shutdown()
+        assert set(redis.keys("rq:job:*")) <= before
 
 
 def test_calls_that_get_the_same_array_do_not_see_each_others_changes(executor):

@@ -37,6 +37,9 @@ from farpool_common.sizes import MAX_BYTES
 
 LaneType = TypeVar("LaneType", bound=Lane)
 
+TIDY_SECONDS = 0.1
+"""How long the end of a client waits for who reads, or tidies just now (guess; tidying takes a round trip)."""
+
 
 @dataclass(frozen=True)
 class ClientSettings:
@@ -185,7 +188,7 @@ class Client:
     def _finish(self) -> None:
         """Leave nothing on the server, and end the listener: closing the broker ends its read."""
         with suppress(FarpoolError):  # the stream expires by itself
-            if self._inbox.turn.acquire(blocking=False):  # else somebody reads, for what was cancelled
+            if self._inbox.turn.acquire(timeout=TIDY_SECONDS):  # else somebody reads, for what was cancelled
                 try:
                     self._inbox.tidy()
                 finally:
