@@ -5,12 +5,12 @@ import os
 import subprocess
 import sys
 import textwrap
-import threading
 
 import pytest
 import tasks
 from bench.relay import relayed
 from daemons import SUPPORT, daemons, wait_for
+from stored_keys import stored_keys, wait_until_nothing_is_stored
 
 from farpool import Executor, ObjectExpiredError, Ref, ResultError, SettingsError
 from farpool_common.broker import connect
@@ -19,18 +19,11 @@ LENGTH = 400_000
 """Of an array of 3.2 MB."""
 
 
-def stored_keys(client):
-    gc.collect()
-    return client.keys("rq:farpool:object*") + client.keys("rq:farpool:owners*")
-
-
 @pytest.fixture(autouse=True)
 def _nothing_stays_stored(host, server, client):
     yield
-    wait_for(lambda: stored_keys(client) == [])
     with connect(host.url) as other:
-        wait_for(lambda: stored_keys(other) == [])
-    wait_for(lambda: not any(thread.name == "farpool-objects" for thread in threading.enumerate()))
+        wait_until_nothing_is_stored(client, other)
 
 
 def test_a_result_goes_from_call_to_call_without_coming_here(server, client, tmp_path):

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 from functools import partial
 from itertools import repeat
 
@@ -16,6 +15,7 @@ import pytest
 import tasks
 from daemons import daemons, lines, wait_for
 from pages import blocks, run_script
+from stored_keys import stored_keys, wait_until_nothing_is_stored
 
 import farpool
 from farpool import Executor, MalformedTaskError, ObjectExpiredError, as_completed
@@ -31,19 +31,12 @@ def big(seed):
     return np.random.default_rng(seed).random(MEGABYTES * 125_000)
 
 
-def stored_keys(client):
-    gc.collect()
-    return client.keys("rq:farpool:object*") + client.keys("rq:farpool:owners*")
-
-
 @pytest.fixture(autouse=True)
 def _nothing_stays_stored(host, server, client):
     """Every test's references go with it, and what they stood for."""
     yield
-    wait_for(lambda: stored_keys(client) == [])
     with connect(host.url) as other:
-        wait_for(lambda: stored_keys(other) == [])
-    wait_for(lambda: not any(thread.name == "farpool-objects" for thread in threading.enumerate()))
+        wait_until_nothing_is_stored(client, other)
 
 
 def traffic(client):
