@@ -11,7 +11,7 @@ import pytest
 import tasks
 from daemons import daemons, wait_for
 
-from farpool import Executor, RemoteError, as_completed, wait
+from farpool import Executor, RemoteError, ServerUnreachableError, as_completed, wait
 from farpool.client import client as client_module
 from farpool_common.broker import connect
 
@@ -162,15 +162,26 @@ def test_results_leave_nothing_in_redis_but_tombstones(server, tmp_path):
         assert all(0 < client.ttl(key) <= 120 for key in client.keys("rq:job:*"))
 
 
-def test_a_shutdown_amid_a_read_leaves_nothing_either(host, monkeypatch):
+def test_a_shutdown_while_the_last_record_is_removed_leaves_nothing_either(host, monkeypatch):
     monkeypatch.setattr(client_module, "TIDY_SECONDS", 30.0)
+    removing, closed = threading.Event(), threading.Event()
     with connect(host.url) as redis:
         before = set(redis.keys("rq:job:*"))
         executor = Executor(host.url)
         assert executor.submit(tasks.square, 3).result() == 9
-        turn = executor._session.client._inbox.turn
-        turn.acquire()
-        threading.Timer(0.05, turn.release).start()
+        client = executor._session.client
+        broker, let_go, close = client._broker, client._broker.let_go, client._broker.close
+
+        def slowly(question):
+            removing.set()
+            if closed.wait(0.5):
+                raise ServerUnreachableError("closed under way")
+            return let_go(question)
+
+        monkeypatch.setattr(broker, "let_go", slowly)
+        monkeypatch.setattr(broker, "close", lambda: (closed.set(), close()))
+        client._listener.be_watched()
+        assert removing.wait(30)
         executor.shutdown()
         assert set(redis.keys("rq:job:*")) <= before
 
