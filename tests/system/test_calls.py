@@ -13,7 +13,7 @@ from daemons import daemons, wait_for
 
 from farpool import Executor, RemoteError, ServerUnreachableError, as_completed, wait
 from farpool.client import client as client_module
-from farpool_common.broker import connect
+from farpool_common.broker import ProducerBroker, connect
 
 
 def test_results_come_in_the_order_of_the_inputs(executor):
@@ -165,22 +165,21 @@ def test_results_leave_nothing_in_redis_but_tombstones(server, tmp_path):
 def test_a_shutdown_while_the_last_record_is_removed_leaves_nothing_either(host, monkeypatch):
     monkeypatch.setattr(client_module, "TIDY_SECONDS", 30.0)
     removing, closed = threading.Event(), threading.Event()
+    let_go, close = ProducerBroker.let_go, ProducerBroker.close
+
+    def slowly(broker, question):
+        removing.set()
+        if closed.wait(0.5):
+            raise ServerUnreachableError("closed under way")
+        return let_go(broker, question)
+
+    monkeypatch.setattr(ProducerBroker, "let_go", slowly)
+    monkeypatch.setattr(ProducerBroker, "close", lambda broker: (closed.set(), close(broker)))
     with connect(host.url) as redis:
         before = set(redis.keys("rq:job:*"))
         executor = Executor(host.url)
         assert executor.submit(tasks.square, 3).result() == 9
-        client = executor._session.client
-        broker, let_go, close = client._broker, client._broker.let_go, client._broker.close
-
-        def slowly(question):
-            removing.set()
-            if closed.wait(0.5):
-                raise ServerUnreachableError("closed under way")
-            return let_go(question)
-
-        monkeypatch.setattr(broker, "let_go", slowly)
-        monkeypatch.setattr(broker, "close", lambda: (closed.set(), close()))
-        client._listener.be_watched()
+        executor._session.client._listener.be_watched()
         assert removing.wait(30)
         executor.shutdown()
         assert set(redis.keys("rq:job:*")) <= before
